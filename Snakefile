@@ -1,0 +1,23 @@
+# Polymill: raw video, text and audio to training-ready files and trained models. See README.md.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+if not workflow.configfiles:
+
+    configfile: workflow.source_path("config/config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/clip4mc.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        clip4mc_targets,

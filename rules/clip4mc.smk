@@ -1,0 +1,154 @@
+# CLIP4MC data preparation: video-text pairs to frame, token and size files.
+from scripts.clip4mc.stage import SAMPLE_FILES, frames_stage
+from scripts.clip4mc.merge import merged_datasets
+
+CLIP4MC = CONFIG["clip4mc"]
+CLIP4MC_RESULTS = f"{RESULTS}/clip4mc/{{dataset}}"
+CLIP4MC_WORK = f"{WORK}/clip4mc/{{dataset}}"
+CLIP4MC_RECEIPT = f"{CLIP4MC_WORK}/frames/receipt/{{shard}}.json"
+CLIP4MC_INDEX = {
+    "info": f"{CLIP4MC_RESULTS}/dataset_info.json",
+    "failures": f"{CLIP4MC_RESULTS}/failures.csv",
+    "summary": f"{CLIP4MC_RESULTS}/summary.json",
+}
+CLIP4MC_GATE = f"{CLIP4MC_WORK}/gate/passed.json"
+CLIP4MC_MERGED = f"{RESULTS}/clip4mc/dataset_info.json"
+
+
+def clip4mc_stage(wildcards):
+    return frames_stage(CONFIG, wildcards.dataset)
+
+
+def clip4mc_receipts_of(dataset):
+    shards = PLANS.shards(frames_stage(CONFIG, dataset))
+    return expand(CLIP4MC_RECEIPT, dataset=dataset, shard=shards)
+
+
+@planned
+def clip4mc_targets(wildcards):
+    if not CLIP4MC["datasets"]:
+        print(
+            "clip4mc: the configuration names no dataset, so there is nothing to make",
+            file=sys.stderr,
+        )
+    receipts = [
+        receipt
+        for dataset in CLIP4MC["datasets"]
+        for receipt in clip4mc_receipts_of(dataset)
+    ]
+    made = expand([*CLIP4MC_INDEX.values(), CLIP4MC_GATE], dataset=CLIP4MC["datasets"])
+    return receipts + made + ([CLIP4MC_MERGED] if "merge" in CLIP4MC else [])
+
+
+@planned
+def clip4mc_sample_plan(wildcards):
+    plan = PLANS.single(clip4mc_stage(wildcards), wildcards.sample)
+    return ancient(str(plan.path)) if plan.current else str(plan.path)
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    shard="[0-9]+",
+    sample="sample_[0-9]+_[A-Za-z0-9_-]+",
+
+
+localrules:
+    all_clip4mc,
+    clip4mc_all,
+    clip4mc_index,
+    clip4mc_gate,
+    clip4mc_merge,
+
+
+rule clip4mc_frames:
+    input:
+        plan=planned(
+            lambda wildcards: PLANS.plan(clip4mc_stage(wildcards), wildcards.shard)
+        ),
+    output:
+        receipt=CLIP4MC_RECEIPT,
+    log:
+        "logs/clip4mc_frames/{dataset}/{shard}.log",
+    benchmark:
+        "logs/clip4mc_frames/{dataset}/{shard}.benchmark.tsv"
+    conda:
+        "../envs/clip4mc.yaml"
+    threads: lambda wildcards: CLIP4MC["datasets"][wildcards.dataset]["workers"]
+    resources:
+        gpu=0,
+    script:
+        "../scripts/clip4mc/rule_frames.py"
+
+
+# One sample by its path, from the same plan and to the same ledger.
+rule clip4mc_sample:
+    input:
+        plan=clip4mc_sample_plan,
+    output:
+        [f"{CLIP4MC_RESULTS}/{{sample}}/{file}" for file in SAMPLE_FILES],
+    log:
+        "logs/clip4mc_sample/{dataset}/{sample}.log",
+    conda:
+        "../envs/clip4mc.yaml"
+    script:
+        "../scripts/clip4mc/rule_frames.py"
+
+
+rule clip4mc_index:
+    input:
+        plan=planned(lambda wildcards: PLANS.index(clip4mc_stage(wildcards))),
+        receipts=planned(lambda wildcards: clip4mc_receipts_of(wildcards.dataset)),
+    output:
+        info=CLIP4MC_INDEX["info"],
+        failures=report(
+            CLIP4MC_INDEX["failures"],
+            category="clip4mc",
+            labels={"dataset": "{dataset}", "what": "failed samples"},
+            caption="../docs/captions/failures.rst",
+        ),
+        summary=CLIP4MC_INDEX["summary"],
+    log:
+        "logs/clip4mc_index/{dataset}.log",
+    conda:
+        "../envs/clip4mc.yaml"
+    script:
+        "../scripts/clip4mc/rule_index.py"
+
+
+rule clip4mc_gate:
+    input:
+        summary=CLIP4MC_INDEX["summary"],
+    output:
+        mark=CLIP4MC_GATE,
+    log:
+        "logs/clip4mc_gate/{dataset}.log",
+    params:
+        max_failed_fraction=lambda wildcards: CLIP4MC["datasets"][wildcards.dataset][
+            "max_failed_fraction"
+        ],
+    script:
+        "../scripts/shared/rule_gate.py"
+
+
+rule clip4mc_merge:
+    input:
+        expand(CLIP4MC_INDEX["info"], dataset=merged_datasets(CLIP4MC)),
+    output:
+        info=CLIP4MC_MERGED,
+    log:
+        "logs/clip4mc_merge.log",
+    params:
+        merge=CLIP4MC.get("merge"),
+        seed=CLIP4MC["seed"],
+    script:
+        "../scripts/clip4mc/rule_merge.py"
+
+
+rule all_clip4mc:
+    input:
+        clip4mc_targets,
+
+
+rule clip4mc_all:
+    input:
+        clip4mc_targets,

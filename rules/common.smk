@@ -1,0 +1,61 @@
+# What all systems share: the checked configuration, the plans of this process, and how errors are shown.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from scripts.shared.config import load_config
+from scripts.shared.devices import visible_gpus
+from scripts.shared.errors import PolymillError
+from scripts.shared.plans import PlanMode, Plans
+
+
+def config_origin(key):
+    """Where a top-level key of the configuration came from."""
+    if key in workflow.overwrite_config:
+        return "--config"
+    return ", ".join(str(path) for path in workflow.configfiles)
+
+
+try:
+    CONFIG = load_config(config, config_origin)
+except PolymillError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS, WORK = CONFIG["results_dir"], CONFIG["work_dir"]
+
+
+# Snakemake counts GPUs only where it knows a total.
+if workflow.is_main_process and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = len(visible_gpus(CONFIG["gpus"]))
+
+
+def plan_mode():
+    """How far this process may plan. Snakemake knows it inside input functions only, not while it parses."""
+    real = (
+        workflow.executor_plugin is not None
+        and not workflow.dryrun
+        and not workflow.touch
+    )
+    return PlanMode(
+        plans=workflow.is_main_process,
+        scratch=None if real else Path(workflow.snakemake_tmp_dir),
+        cores=workflow.cores if isinstance(workflow.cores, int) else 0,
+    )
+
+
+PLANS = Plans(plan_mode)
+
+
+def planned(function):
+    """Make an input function show errors that a user can mend without a traceback."""
+
+    def input_function(wildcards):
+        try:
+            return function(wildcards)
+        except PolymillError as error:
+            raise WorkflowError(str(error)) from None
+
+    return input_function

@@ -1,0 +1,1 @@
+"""The Python of Polymill: one package a system, and what the systems share."""

@@ -1,0 +1,1 @@
+"""CLIP4MC data preparation: video-text pairs to frame, token and size files."""

@@ -1,0 +1,68 @@
+"""The index of a CLIP4MC dataset: `dataset_info.json`, `failures.csv` and `summary.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scripts.clip4mc.pairs import vid_of
+from scripts.clip4mc.splits import SPLITS, split_samples
+from scripts.shared import atomic_files
+from scripts.shared.index_files import counts, read_listed, write_failures
+from scripts.shared.index_plan import read_index_plan
+from scripts.shared.ledger import Row
+
+
+def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -> None:
+    """Write the index files from the ledgers; equal ledgers give equal files.
+
+    Args:
+        plan_path: the index plan.
+        info: `dataset_info.json`: the sample folders of each split, in the order of the pairs.
+        failures: `failures.csv`.
+        summary: `summary.json`: counts by split, decoder and error class.
+
+    Raises:
+        JobError: a sample has no row, or the plan is damaged.
+    """
+    plan = read_index_plan(plan_path)
+    settings = plan.settings
+    made: list[str] = []
+    decoders: list[str] = []
+    failed: list[tuple[str, str, str, str]] = []
+    n_bytes = 0
+    for key, row in read_listed(plan, _keep):
+        if row["status"] == "ok":
+            made.append(key)
+            decoders.append(row["decoder"])
+            n_bytes += row["n_bytes"]
+        else:
+            failed.append((key, row["source"], row["error"], row["message"]))
+    by_video = settings["split_by"] == "video"
+    groups = [vid_of(key) for key in made] if by_video else made
+    splits, note = split_samples(groups, mode=settings["split_mode"], seed=settings["seed"])
+    root = f"{settings['root']}/" if settings["root"] else ""
+    lists: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for key, split in zip(made, splits, strict=True):
+        lists[split].append(f"{root}{key}")
+    atomic_files.write_text(info, json.dumps(lists, indent=1) + "\n")
+    write_failures(failures, failed)
+    atomic_files.write_json(
+        summary,
+        {
+            "ok": len(made),
+            "failed": len(failed),
+            "errors": counts(error for _, _, error, _ in failed),
+            "splits": {split: len(members) for split, members in lists.items()},
+            "decoders": counts(decoders),
+            "bytes": n_bytes,
+            "settings": {key: value for key, value in settings.items() if key != "root"},
+            "notes": [note] if note else [],
+        },
+    )
+
+
+def _keep(row: Row) -> dict[str, Any]:
+    if row["status"] == "failed":
+        return {"status": "failed", "source": row["source_name"], "error": row["error"], "message": row["message"]}
+    n_bytes = sum(size for size, _ in row["files"].values())
+    return {"status": "ok", "decoder": row["facts"]["decoder"], "n_bytes": n_bytes}

@@ -1,0 +1,19 @@
+"""Rule `clip4mc_frames`: the samples of one shard; and `clip4mc_sample`: one sample by its path."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+from scripts.shared.shard_job import run_shard
+
+LIBRARIES = ("av", "ftfy", "numpy", "opencv-python-headless", "regex")
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0])):
+        run_shard(
+            Path(snakemake.input.plan),
+            Path(snakemake.output.receipt) if snakemake.rule == "clip4mc_frames" else None,
+            function="scripts.clip4mc.sample:make_sample",
+            versions={name: version(name) for name in LIBRARIES},
+            workers=snakemake.threads,
+        )

@@ -1,0 +1,55 @@
+"""Files that are whole or absent: written beside their place, flushed, renamed."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+TEMPORARY_PREFIX = ".polymill-"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, so that a reader sees the old file or the new one and a power cut keeps one whole.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"
+    try:
+        write_synced(temporary, data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file that nobody reads yet, and flush it to the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put `text` at `path` as UTF-8, what UTF-8 cannot say as a backslash escape; see `write_bytes`."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Put `value` at `path` as indented JSON with sorted keys; see `write_bytes`."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder, so that a rename survives a power cut where the file system allows it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # Some network file systems refuse to flush a folder; the planner finds what a power cut took.
+        pass
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""Short digests that say whether two things are the same."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_CHUNK_BYTES = 1 << 20
+
+
+class SourceStat(NamedTuple):
+    """What a source file looked like: size in bytes and time of last change in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
+UNSEEN = SourceStat(-1, -1)
+
+
+def stat_source(path: str | os.PathLike[str]) -> SourceStat:
+    """Look at a source file; `UNSEEN` where it cannot be seen, whatever the reason."""
+    try:
+        seen = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return UNSEEN
+    return SourceStat(seen.st_size, seen.st_mtime_ns)
+
+
+def digest_bytes(data: bytes) -> str:
+    """32 hexadecimal digits of blake2b."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """`digest_bytes` of a file's content, read in pieces."""
+    state = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """A value of plain JSON types as ASCII bytes that do not depend on the order of keys."""
+    # ASCII, because a caption may hold a lone surrogate, which UTF-8 cannot.
+    return json.dumps(value, sort_keys=True).encode("ascii")
+
+
+def digest_value(value: Any) -> str:
+    """`digest_bytes` of `canonical_json`."""
+    return digest_bytes(canonical_json(value))

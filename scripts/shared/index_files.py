@@ -1,0 +1,57 @@
+"""The files that every dataset's index has: what failed and why, and the summary."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scripts.shared import atomic_files, layout
+from scripts.shared.errors import JobError
+from scripts.shared.index_plan import IndexPlan
+from scripts.shared.ledger import Row, read_shard
+
+
+def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the samples of an index in list order: the key, and what is kept of its row.
+
+    Args:
+        plan: the index plan.
+        keep: takes a ledger row and gives what the index needs of it, so that a million rows need not be held.
+
+    Raises:
+        JobError: a sample has no row: its shard's job has not ended.
+    """
+    wanted = dict.fromkeys(plan.keys)
+    folder = layout.ledger_dir(Path(plan.dataset_dir), plan.stage)
+    kept: dict[str, Any] = {}
+    for shard in plan.shards:
+        for key, row in read_shard(folder, shard).rows.items():
+            if key in wanted and row["status"] in ("ok", "failed"):
+                kept[key] = keep(row)
+    missing = [key for key in plan.keys if key not in kept]
+    if missing:
+        raise JobError(
+            f"{folder}: {len(missing):,} samples have no row, such as {missing[0]}; run again: they are made first"
+        )
+    yield from ((key, kept[key]) for key in plan.keys)
+
+
+def write_failures(path: Path, failed: Iterable[tuple[str, str, str, str]]) -> None:
+    """Write `failures.csv`, which is there also when nothing failed.
+
+    Args:
+        path: the file.
+        failed: key, source, error class and message of each failed sample, in list order.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", "source", "error", "message"])
+    writer.writerows(failed)
+    atomic_files.write_text(path, text.getvalue())
+
+
+def counts(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, the commonest first."""
+    return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))

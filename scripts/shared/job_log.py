@@ -1,0 +1,32 @@
+"""Where a rule's job writes what it has to say: to its log file and to the terminal."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.shared.errors import PolymillError
+
+
+@contextmanager
+def job_log(path: Path) -> Iterator[None]:
+    """Log to `path` and to stderr; end the process with status 1 on an error that a user can mend.
+
+    Args:
+        path: the rule's log file; a new job starts it anew.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.FileHandler(path, "w", "utf-8"), logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    try:
+        yield
+    except PolymillError as error:
+        logging.error("%s", error)
+        logging.shutdown()
+        sys.exit(1)
+    except Exception:
+        logging.exception("a defect of Polymill:")
+        raise

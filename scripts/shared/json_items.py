@@ -1,0 +1,107 @@
+"""Reading a long list of JSON objects without holding it: a JSON list, or JSON Lines."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from scripts.shared.errors import PlanningError
+
+_CHUNK = 1 << 20
+_BLANK = " \t\r\n"
+
+
+class BrokenItemError(ValueError):
+    """A line of a JSON Lines file that is no JSON; what follows it can be read all the same."""
+
+
+def read_items(path: Path) -> Iterator[Any]:
+    """Yield the members of a JSON list, or the lines of a JSON Lines file.
+
+    Args:
+        path: UTF-8, with or without a byte order mark.
+
+    Yields:
+        Each member as Python values; a `BrokenItemError` for a line that is no JSON.
+
+    Raises:
+        PlanningError: the file cannot be read, or is neither; names the place and the mend.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = _first_character(file)
+            if first == "[":
+                yield from _list_members(file, path)
+            elif first == "{":
+                yield from _lines(file, path)
+            else:
+                found = "nothing" if not first else f"a file that begins with {first!r}"
+                raise PlanningError(f"{path}: not a JSON list of objects, nor one object a line, but {found}")
+    except OSError as error:
+        raise PlanningError(f"{path}: {error.strerror}; does the path in the configuration name the file?") from error
+    except UnicodeDecodeError as error:
+        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except RecursionError as error:
+        raise PlanningError(f"{path}: nested too deeply to be a list of pairs") from error
+
+
+def _first_character(file: TextIO) -> str:
+    start = file.tell()
+    while (character := file.read(1)) and character in _BLANK:
+        start = file.tell()
+    file.seek(start)
+    return character
+
+
+def _list_members(file: TextIO, path: Path) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    buffer, position, line = file.read(_CHUNK), 1, 1
+    n_members = 0
+    while True:
+        position = _skip_blank(buffer, position)
+        try:
+            if position < len(buffer) and buffer[position] == "]" and not (n_members and buffer[position - 1] == ","):
+                _check_end(buffer[position + 1 :] + file.read(_CHUNK), path)
+                return
+            member, end = decoder.raw_decode(buffer, position)
+            end = _skip_blank(buffer, end)
+            # What follows must be in sight: a number cut by the end of the buffer would pass for a shorter one.
+            if buffer[end] not in ",]":
+                raise PlanningError(f"{path}: after member {n_members} of the list comes {buffer[end]!r}, not a comma")
+        except (ValueError, IndexError) as error:
+            more = file.read(max(_CHUNK, len(buffer)))
+            if not more:
+                place = line + buffer.count("\n", 0, getattr(error, "pos", len(buffer)))
+                reason = getattr(error, "msg", "the file ends inside the list")
+                raise PlanningError(f"{path}: no JSON at line {place}, member {n_members}: {reason}") from error
+            line += buffer.count("\n", 0, position)
+            buffer, position = buffer[position:] + more, 0
+            continue
+        yield member
+        n_members += 1
+        position = end + (buffer[end] == ",")
+
+
+def _skip_blank(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _BLANK:
+        position += 1
+    return position
+
+
+def _check_end(rest: str, path: Path) -> None:
+    if rest.strip(_BLANK):
+        raise PlanningError(f"{path}: something follows the list: {rest.strip(_BLANK)[:20]!r}; one list a file")
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[Any]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            if number == 1:
+                raise PlanningError(
+                    f"{path}: begins with an object that does not end on its line; a list of objects begins with '['"
+                ) from error
+            yield BrokenItemError(f"line {number}: {error}")

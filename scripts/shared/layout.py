@@ -1,0 +1,38 @@
+"""Where a dataset's memory and plans lie."""
+
+from pathlib import Path
+
+
+def state_dir(dataset_dir: Path) -> Path:
+    """The folder that holds all that Polymill remembers of a dataset: no absolute path, and not the dataset's name."""
+    return dataset_dir / ".state"
+
+
+def members_file(dataset_dir: Path) -> Path:
+    """Which shard each sample belongs to."""
+    return state_dir(dataset_dir) / "members"
+
+
+def ledger_dir(dataset_dir: Path, stage: str) -> Path:
+    """What each sample of a stage holds."""
+    return state_dir(dataset_dir) / stage / "ledger"
+
+
+def shard_lock(dataset_dir: Path, stage: str, shard: str) -> Path:
+    """Held by the job that works on a shard."""
+    return state_dir(dataset_dir) / stage / "lock" / f"{shard}.lock"
+
+
+def unfinished_dir(dataset_dir: Path, stage: str, shard: str) -> Path:
+    """Samples in the making: on the file system of the finished ones, so that a rename suffices."""
+    return state_dir(dataset_dir) / stage / "unfinished" / shard
+
+
+def plan_file(stage_work_dir: Path, shard: str) -> Path:
+    """What a shard must hold."""
+    return stage_work_dir / "plan" / f"{shard}.json"
+
+
+def receipt_file(stage_work_dir: Path, shard: str) -> Path:
+    """That a plan was answered."""
+    return stage_work_dir / "receipt" / f"{shard}.json"

@@ -1,0 +1,113 @@
+"""Plan files: what a shard must hold. Written by the planner, read by the shard's job.
+
+A plan is a JSON object whose first line holds all but the samples, so that the planner reads only that line:
+
+    {"format": 1, "serial": "...", "want": "...", ..., "samples": [
+    {"key": "...", "stat": [size, mtime_ns], "entry": {...}},
+    ...
+    ]}
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.shared import atomic_files
+from scripts.shared.errors import JobError
+
+FORMAT = 1
+_SAMPLES = ', "samples": ['
+
+
+@dataclass(frozen=True)
+class PlanHeader:
+    """All of a plan but its samples.
+
+    Attributes:
+        want: digest of what is wanted; another digest means another plan.
+        label: the shard in words, for log lines: `clip4mc train 00042`.
+        stage: the system's stage, which names its folder in `.state`.
+        shard: number of the shard.
+        files: names of the files in a sample's folder.
+        dataset_dir: the dataset's results folder.
+        source_dir: the folder that sources are relative to.
+        settings: the settings that change bytes.
+        locations: folders that the job needs and that change no bytes, by name.
+        sample_timeout_s: running time allowed to one sample, in seconds.
+        force: keys to make even where their files look right; a row that names this plan's serial settles one.
+        serial: 64 random bits. Snakemake compares the content of small inputs, so equal text would not run again.
+        format: of the plan file.
+    """
+
+    want: str
+    label: str
+    stage: str
+    shard: str
+    files: tuple[str, ...]
+    dataset_dir: str
+    source_dir: str
+    settings: dict[str, Any]
+    locations: dict[str, str]
+    sample_timeout_s: float
+    force: tuple[str, ...] = ()
+    serial: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class PlannedSample:
+    """One sample of a plan: its key, its source as the planner saw it, and the source list's entry."""
+
+    key: str
+    stat: tuple[int, int]
+    entry: dict[str, Any]
+
+
+def sample_line(key: str, stat: tuple[int, int], entry: bytes) -> bytes:
+    """A sample as it stands in a plan; `entry` is JSON already."""
+    return b'{"key": %s, "stat": [%d, %d], "entry": %s}' % (json.dumps(key).encode(), *stat, entry)
+
+
+def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None:
+    """Write a plan with a new serial.
+
+    Args:
+        path: the plan file.
+        header: its `serial` is replaced.
+        samples: lines from `sample_line`.
+    """
+    first = json.dumps({**asdict(header), "serial": secrets.token_hex(8)})[:-1] + _SAMPLES
+    atomic_files.write_bytes(path, first.encode() + b"\n" + b",\n".join(samples) + b"\n]}\n")
+
+
+def read_header(path: Path) -> PlanHeader | None:
+    """The first line of a plan; None where there is none, or none that this version can use."""
+    try:
+        with path.open("rb") as file:
+            return _header(json.loads(file.readline().decode().rstrip().removesuffix(_SAMPLES) + "}"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_plan(path: Path) -> tuple[PlanHeader, list[PlannedSample]]:
+    """A whole plan.
+
+    Raises:
+        JobError: it is damaged or of another version.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        samples = content.pop("samples")
+        planned = [PlannedSample(s["key"], (s["stat"][0], s["stat"][1]), s["entry"]) for s in samples]
+        return _header(content), planned
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"{path}: not a plan that can be used ({error}); delete it and run again") from error
+
+
+def _header(content: dict[str, Any]) -> PlanHeader:
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']}, this version writes {FORMAT}")
+    return PlanHeader(**{**content, "files": tuple(content["files"]), "force": tuple(content["force"])})

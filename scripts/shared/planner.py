@@ -1,0 +1,206 @@
+"""The planner: what is wanted against what the ledgers say, and a new plan for each shard where they differ.
+
+It runs in the process that the user started, before any job. Whatever is not a real run (`-n`, `--dag`, `--touch`,
+...) is given a scratch folder, and then nothing is written: a shard whose plan would change gets an empty file there.
+"""
+
+import os
+import shutil
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.shared import index_plan, layout, ledger
+from scripts.shared.errors import PlanningError
+from scripts.shared.locks import LockFile
+from scripts.shared.members import Members, read_members, save_members, shard_name
+from scripts.shared.plan import read_header, write_plan
+from scripts.shared.shard_look import ShardLook, look_at_shard, needs_new_plan, plan_path
+from scripts.shared.stage import SourceEntry, Stage
+
+_held_locks: list[LockFile] = []
+
+
+@dataclass
+class DatasetPlan:
+    """A dataset as planned.
+
+    Attributes:
+        plans: the plan file to use, by shard.
+        index_plan: the plan file of the index to use.
+        looks: what each shard holds and lacks.
+        n_wanted, n_unwanted: samples in the list, and samples on record that no longer are.
+        notes: what else the user should know, a line each.
+    """
+
+    plans: dict[str, Path]
+    index_plan: Path
+    looks: list[ShardLook]
+    n_wanted: int
+    n_unwanted: int
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def n_to_make(self) -> int:
+        """Samples that the run would make."""
+        return sum(look.reasons.total() for look in self.looks)
+
+
+def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
+    """Plan one stage of one dataset.
+
+    Args:
+        stage: the stage.
+        scratch: None in a real run; else a folder for empty files, and nothing else is written.
+
+    Raises:
+        PlanningError: the list cannot be read, too many sources are gone, another run is planning, or a newer version
+            wrote the results. Nothing was written.
+    """
+    if scratch is None:
+        hold_dataset(stage)
+    wanted = read_wanted(stage)
+    members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
+    notes = _damage_note(members, stage)
+    known = len(members.shard_of)
+    members.assign((entry.key for entry in wanted), stage.shard_size)
+    by_shard: "dict[str, array[int]]" = defaultdict(lambda: array("l"))
+    for position in sorted(range(len(wanted)), key=lambda i: wanted[i].key):
+        by_shard[shard_name(members.shard_of[wanted[position].key])].append(position)
+    looks = [look_at_shard(stage, shard, by_shard[shard], wanted) for shard in sorted(by_shard)]
+    _stop_if_sources_gone(stage, looks)
+    plan = DatasetPlan({}, stage.work_dir, looks, len(wanted), len(members.shard_of) - len(wanted), notes)
+    if plan.n_unwanted and known < len(members.shard_of):
+        plan.notes += _gone_note(stage, members, wanted, known)
+    if scratch is None:
+        save_members(layout.members_file(stage.dataset_dir), members)
+    for look in looks:
+        plan.plans[look.shard] = _settle(stage, look, wanted, scratch)
+    plan.index_plan = index_plan.settle(stage, [entry.key for entry in wanted], list(plan.plans), scratch)
+    return plan
+
+
+def hold_dataset(stage: Stage) -> None:
+    """Keep other runs from planning this dataset until this process ends, and link it into the results.
+
+    Raises:
+        PlanningError: another run holds it, or it cannot be written.
+    """
+    _link_results(stage)
+    _lock(stage)
+
+
+def read_wanted(stage: Stage) -> list[SourceEntry]:
+    """The samples of the source list that the user selected, in its order."""
+    listed = list(stage.read_list())
+    chosen = stage.choose([entry.key for entry in listed])
+    return listed if len(chosen) == len(listed) else [listed[position] for position in chosen]
+
+
+def all_ledgers(stage: Stage) -> list[Path]:
+    """The ledger folders of all stages of a dataset."""
+    state = layout.state_dir(stage.dataset_dir)
+    return sorted(state.glob("*/ledger"))
+
+
+def _damage_note(members: Members, stage: Stage) -> list[str]:
+    if not members.damaged:
+        return []
+    path = layout.members_file(stage.dataset_dir)
+    return [f"{path}: {members.damaged} damaged line(s); what the ledgers know was put back"]
+
+
+def _gone_note(stage: Stage, members: Members, wanted: list[SourceEntry], known: int) -> list[str]:
+    keys = {entry.key for entry in wanted}
+    gone = [key for key in members.shard_of if key not in keys]
+    new = list(members.shard_of)[known:]
+    note = stage.explain_gone(gone, new)
+    return [note] if note else []
+
+
+def _stop_if_sources_gone(stage: Stage, looks: list[ShardLook]) -> None:
+    if stage.options.sources_gone == "ok":
+        return
+    seen_before = sum(look.n_seen_before for look in looks)
+    gone = sum(look.n_gone for look in looks)
+    if not seen_before and looks and not stage.source_dir.is_dir():
+        raise PlanningError(f"{stage.label}: {stage.source_option} is {stage.source_dir}, which is no folder")
+    if gone > stage.options.max_failed_fraction * seen_before:
+        raise PlanningError(
+            f"{stage.label}: {gone:,} of {seen_before:,} source files that were there before cannot be seen now in "
+            f"{stage.source_dir}: is it mounted? Nothing was changed. --config sources_gone=ok goes on and keeps "
+            "their samples"
+        )
+
+
+def _settle(stage: Stage, look: ShardLook, wanted: list[SourceEntry], scratch: Path | None) -> Path:
+    """Write a shard's plan where it must change; the file that stands for it."""
+    path = plan_path(stage, look.shard)
+    receipt = layout.receipt_file(stage.stage_work_dir, look.shard)
+    if scratch is None and look.stale_ledger:
+        _compact(stage, look.shard)
+    if not needs_new_plan(look, read_header(path), has_receipt=receipt.exists()):
+        return path
+    if scratch is not None:
+        return empty_file(scratch, f"{stage.system}-{stage.dataset}-{stage.name}-{look.shard}.plan-changed")
+    # Without its receipt the job runs whatever the clocks say; and a kill between the two leaves the shard due.
+    receipt.unlink(missing_ok=True)
+    write_plan(path, look.header, look.plan_lines(wanted))
+    return path
+
+
+def empty_file(scratch: Path, name: str) -> Path:
+    """A file that stands for one that a real run would write."""
+    path = scratch / name
+    path.touch()
+    return path
+
+
+def _compact(stage: Stage, shard: str) -> None:
+    lock = LockFile(layout.shard_lock(stage.dataset_dir, stage.name, shard))
+    if lock.acquire(wait=False):  # else a job is appending; another time will do
+        # Read again under the lock: a job that just ended may have added rows.
+        ledger.compact(stage.ledger_dir, shard, ledger.read_shard(stage.ledger_dir, shard))
+        lock.release()
+
+
+def _lock(stage: Stage) -> None:
+    """Keep other runs from planning this dataset until this process ends."""
+    lock = LockFile(layout.state_dir(stage.dataset_dir) / "run.lock")
+    if any(held.path == lock.path for held in _held_locks):
+        return
+    try:
+        if not lock.acquire(wait=False):
+            raise PlanningError(
+                f"{stage.label}: another run ({lock.holder()}) works on {stage.dataset_dir}; wait for it or stop it"
+            )
+    except OSError as error:
+        raise PlanningError(f"{stage.label}: cannot write in {stage.dataset_dir}: {error.strerror}") from error
+    _held_locks.append(lock)
+
+
+def _link_results(stage: Stage) -> None:
+    """Make the results folder's entry for a dataset that lies elsewhere."""
+    if stage.link is None:
+        return
+    target = stage.dataset_dir.absolute()
+    if stage.link.is_symlink():
+        if Path(os.readlink(stage.link)) == target:
+            return
+        stage.link.unlink()
+    elif stage.link.exists():
+        raise PlanningError(
+            f"{stage.label}: output_dir is {stage.dataset_dir}, but {stage.link} holds samples already: move that "
+            f"folder there (nothing is made again) or take output_dir away"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    stage.link.parent.mkdir(parents=True, exist_ok=True)
+    stage.link.symlink_to(target)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk where a folder is or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

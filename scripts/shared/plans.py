@@ -1,0 +1,83 @@
+"""The plans of one Snakemake process: made once, at the first question, and kept."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.shared import index_plan
+from scripts.shared.errors import PlanningError
+from scripts.shared.plan_words import describe
+from scripts.shared.planner import DatasetPlan, plan_dataset
+from scripts.shared.shard_look import plan_path
+from scripts.shared.single_plan import SinglePlan, plan_single
+from scripts.shared.stage import Stage
+
+
+@dataclass(frozen=True)
+class PlanMode:
+    """How far this process may go.
+
+    Attributes:
+        plans: False in a job of the run: it uses what the user's process planned.
+        scratch: None in a real run; else where stand-ins for changed plans go, and nothing is written.
+        cores: cores of the run, 0 where not known.
+    """
+
+    plans: bool
+    scratch: Path | None
+    cores: int
+
+
+class Plans:
+    """Plans by stage.
+
+    Args:
+        mode: tells how far this process may go; asked at the first question only, because Snakemake does not know
+            before.
+    """
+
+    def __init__(self, mode: Callable[[], PlanMode]) -> None:
+        self._mode = mode
+        self._made: dict[tuple[str, str, str], DatasetPlan] = {}
+
+    def _dataset(self, stage: Stage) -> DatasetPlan:
+        name = (stage.system, stage.dataset, stage.name)
+        if name not in self._made:
+            mode = self._mode()
+            plan = plan_dataset(stage, scratch=mode.scratch)
+            sys.stderr.write("\n".join(describe(plan, stage, cores=mode.cores)) + "\n")  # stdout belongs to --dag
+            self._made[name] = plan
+        return self._made[name]
+
+    def shards(self, stage: Stage) -> list[str]:
+        """The shards of a stage."""
+        if self._mode().plans:
+            return list(self._dataset(stage).plans)
+        return list(index_plan.read_index_plan(index_plan.plan_file(stage.work_dir)).shards)
+
+    def plan(self, stage: Stage, shard: str) -> Path:
+        """The plan file of a shard.
+
+        Raises:
+            PlanningError: the dataset has no such shard.
+        """
+        if not self._mode().plans:
+            return plan_path(stage, shard)
+        plans = self._dataset(stage).plans
+        if shard not in plans:
+            raise PlanningError(f"{stage.label}: no shard {shard}; there are {', '.join(list(plans)[:5])} ...")
+        return plans[shard]
+
+    def index(self, stage: Stage) -> Path:
+        """The plan file of a stage's index."""
+        return self._dataset(stage).index_plan if self._mode().plans else index_plan.plan_file(stage.work_dir)
+
+    def single(self, stage: Stage, key: str) -> SinglePlan:
+        """The plan of one sample that was asked for by its path.
+
+        Raises:
+            PlanningError: the list has no such sample.
+        """
+        mode = self._mode()
+        return plan_single(stage, key, scratch=mode.scratch, inner=not mode.plans)

@@ -1,0 +1,49 @@
+"""One line every ten seconds that says how far a job is."""
+
+import logging
+import time
+from collections import Counter
+
+_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts samples and logs a line now and then; lines, not bars, because parallel jobs share the terminal.
+
+    Args:
+        label: what is being made: `clip4mc train 00042`.
+        total: samples to make.
+        log: where the lines go.
+
+    Attributes:
+        done: samples ended.
+        errors: failed samples by error class.
+    """
+
+    def __init__(self, label: str, *, total: int, log: logging.Logger) -> None:
+        self.label, self.total, self.log = label, total, log
+        self.done = 0
+        self.errors: Counter[str] = Counter()
+        self._started = self._said = time.monotonic()
+
+    def step(self, *, failed: str | None) -> None:
+        """One more sample ended, with the error class where it failed."""
+        self.done += 1
+        if failed is not None:
+            self.errors[failed] += 1
+        if time.monotonic() - self._said >= _EVERY_S:
+            self._said = time.monotonic()
+            self._say()
+
+    def end(self) -> None:
+        """Say how it ended."""
+        self._say()
+
+    def _say(self) -> None:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        rate = self.done / seconds
+        left = f", {(self.total - self.done) / rate / 60:.0f} min left" if self.done < self.total else ""
+        self.log.info(
+            "[%s] %d/%d, %d failed, %.2f/s%s",
+            self.label, self.done, self.total, self.errors.total(), rate, left,
+        )  # fmt: skip

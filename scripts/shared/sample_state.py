@@ -1,0 +1,85 @@
+"""Is a sample as it should be? The one rule that the planner and the shard's job both follow."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_file
+from scripts.shared.ledger import Row
+
+VERIFY_MODES = ("cheap", "full", "digest")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a finished sample must answer to.
+
+    Attributes:
+        settings: digest of the settings that change bytes.
+        entry: digest of what the source list says of the sample.
+        source: the source file as seen now; `UNSEEN` never makes a finished sample stale.
+    """
+
+    settings: str
+    entry: str
+    source: SourceStat
+
+
+def why_make(
+    row: Row | None, wanted: Wanted, folder: str | Path, *, verify: str = "cheap", by_mtime: bool = True
+) -> str | None:
+    """Why a sample must be made, None where it need not.
+
+    Args:
+        row: its last ledger row.
+        wanted: what it must answer to.
+        folder: the sample's own folder.
+        verify: `cheap` trusts a folder whose time of change is the recorded one, `full` looks at every file's size,
+            `digest` reads every file.
+        by_mtime: whether a source's time of change counts, or its size alone (for copied trees).
+
+    Returns:
+        `new`, `interrupted`, `settings changed`, `list entry changed`, `source changed`, `output missing` or
+        `output damaged`.
+    """
+    if row is None:
+        return "new"
+    if row["status"] == "making":
+        return "interrupted"
+    if row["settings"] != wanted.settings:
+        return "settings changed"
+    if row["entry"] != wanted.entry:
+        return "list entry changed"
+    if not _same_source(row, wanted.source, by_mtime=by_mtime):
+        return "source changed"
+    if row["status"] == "failed":
+        return None
+    return _why_files(row, folder, verify)
+
+
+def _same_source(row: Row, seen: SourceStat, *, by_mtime: bool) -> bool:
+    size, mtime_ns = row["source"]
+    if seen == UNSEEN:
+        return True
+    return bool(size == seen.size and (not by_mtime or mtime_ns == seen.mtime_ns))
+
+
+def _why_files(row: Row, folder: str | Path, verify: str) -> str | None:
+    try:
+        # A folder's time of change tells of files made, removed and renamed: all that Polymill itself does.
+        if verify == "cheap" and os.stat(folder).st_mtime_ns == row["folder_mtime_ns"]:
+            return None
+        for name, (size, digest) in row["files"].items():
+            path = os.path.join(folder, name)
+            if os.stat(path).st_size != size or (verify == "digest" and digest_file(Path(path)) != digest):
+                return "output damaged"
+    except OSError:
+        return "output missing"
+    return None
+
+
+def is_retried(row: Row | None, retry_failed: bool | list[str]) -> bool:
+    """Whether a failed sample is to be tried again: all, or those of the error classes named."""
+    if row is None or row["status"] != "failed":
+        return False
+    return retry_failed if isinstance(retry_failed, bool) else row["error"] in retry_failed

@@ -1,0 +1,233 @@
+"""The job of one shard: make what its plan wants and the ledger lacks, sample by sample."""
+
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.shared import atomic_files, layout
+from scripts.shared.errors import JobError, SampleError
+from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_source
+from scripts.shared.ledger import LedgerWriter, Row, read_shard
+from scripts.shared.locks import LockFile
+from scripts.shared.plan import PlanHeader, PlannedSample, read_plan
+from scripts.shared.progress import Progress
+from scripts.shared.sample_state import Wanted, why_make
+from scripts.shared.sample_task import MadeSample, SampleTask
+from scripts.shared.worker_pool import run_tasks
+
+_HOPELESS_AFTER = 50  # samples: when these, the first, all failed, something is wrong with all
+
+log = logging.getLogger(__name__)
+
+
+def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions: dict[str, str], workers: int) -> None:
+    """Answer a plan.
+
+    Any number of these may run on one shard, one after another or interrupted at any point: each makes what is
+    missing when it starts, and all give the same bytes.
+
+    Args:
+        plan_path: the plan.
+        receipt: where to say that it was answered; None for a plan of single samples asked for by path.
+        function: `module:name` of the system's worker function, `SampleTask` to `MadeSample`.
+        versions: libraries whose output the samples are.
+        workers: number of worker processes.
+
+    Raises:
+        JobError: the plan is damaged or was replaced, the disk is full, or all of the first samples failed.
+    """
+    opened = _identity(plan_path)
+    header, samples = read_plan(plan_path)
+    dataset_dir = Path(header.dataset_dir)
+    lock = LockFile(layout.shard_lock(dataset_dir, header.stage, header.shard))
+    if not lock.acquire(wait=False):
+        log.info("[%s] waits for %s, which works on this shard", header.label, lock.holder())
+        lock.acquire(wait=True)
+    if not lock.supported:
+        log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
+    try:
+        shard = _Shard(header, dataset_dir, plan_path, opened)
+        shard.make_missing(samples, function=function, versions=versions, workers=workers, alone=lock.supported)
+        if receipt is not None:
+            shard.write_receipt(receipt, samples)
+    except OSError as error:
+        raise JobError(f"[{header.label}] {error.filename or dataset_dir}: {error.strerror}; run again when mended: "
+                       "what is finished is kept") from error  # fmt: skip
+    finally:
+        lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+@dataclass
+class _Shard:
+    header: PlanHeader
+    dataset_dir: Path
+    plan_path: Path
+    opened: tuple[int, int] | None
+
+    def __post_init__(self) -> None:
+        ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
+        self.rows: dict[str, Row] = ledger.rows
+        self.settings_digest = digest_value(self.header.settings)
+
+    def make_missing(
+        self, samples: list[PlannedSample], *, function: str, versions: dict[str, str], workers: int, alone: bool
+    ) -> None:
+        unfinished = layout.unfinished_dir(self.dataset_dir, self.header.stage, self.header.shard)
+        if alone:
+            shutil.rmtree(unfinished, ignore_errors=True)  # what an earlier job was making when it was ended
+        missing = {sample.key: sample for sample in samples if self._is_missing(sample)}
+        if not missing:
+            log.info("[%s] all %d samples are there", self.header.label, len(samples))
+            return
+        writer = LedgerWriter(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard, versions)
+        progress = Progress(self.header.label, total=len(missing), log=log)
+        started = time.monotonic()
+        tried: Counter[str | None] = Counter()
+        try:
+            for sample, result in self._results(missing, unfinished / writer.attempt, function, workers):
+                self._stop_if_replaced()
+                if isinstance(result, SampleError):
+                    self._record_failure(writer, sample, result)
+                else:
+                    self._publish(writer, sample, result, unfinished / writer.attempt / sample.key)
+                error = result.error if isinstance(result, SampleError) else None
+                progress.step(failed=error)
+                if "error" not in sample.entry:
+                    tried.update([error])
+                    _stop_if_hopeless(tried)
+            seconds = time.monotonic() - started
+            writer.append({"rate": {"made": len(missing), "seconds": round(seconds, 3), "workers": workers}})
+        finally:
+            writer.close()
+            shutil.rmtree(unfinished / writer.attempt, ignore_errors=True)
+        progress.end()
+
+    def _is_missing(self, sample: PlannedSample) -> bool:
+        row = self.rows.get(sample.key)
+        if sample.key in self.header.force:
+            return row is None or row.get("plan") != self.header.serial or row["status"] == "making"
+        folder = self.dataset_dir / sample.key
+        why = why_make(row, self._wanted(sample, SourceStat(*sample.stat)), folder)
+        if why == "source changed":
+            # Made by an earlier attempt at this plan from a source that is newer than the plan.
+            why = why_make(row, self._wanted(sample, stat_source(self._source(sample))), folder)
+        return why is not None
+
+    def _wanted(self, sample: PlannedSample, seen: SourceStat) -> Wanted:
+        return Wanted(self.settings_digest, digest_value(sample.entry), seen)
+
+    def _source(self, sample: PlannedSample) -> Path:
+        return Path(self.header.source_dir, sample.entry.get("source", ""))
+
+    def _results(
+        self, missing: dict[str, PlannedSample], unfinished: Path, function: str, workers: int
+    ) -> Iterator[tuple[PlannedSample, MadeSample | SampleError]]:
+        """Yield each sample with what became of it; those that the source list ruled out need no worker."""
+        tasks = []
+        for sample in missing.values():
+            if "error" in sample.entry:
+                yield sample, SampleError(*sample.entry["error"])
+            else:
+                tasks.append(self._task(sample, unfinished / sample.key))
+        for task, result in run_tasks(function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s):
+            yield missing[task.key], result
+
+    def _task(self, sample: PlannedSample, folder: Path) -> SampleTask:
+        header = self.header
+        return SampleTask(sample.key, sample.entry, header.settings, header.locations, self._source(sample), folder)
+
+    def _publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
+        final = self.dataset_dir / sample.key
+        if final.exists():
+            writer.append({"key": sample.key, "status": "making"}, sync=True)
+            for name in made.files:
+                os.replace(folder / name, final / name)
+            folder.rmdir()
+        else:
+            os.rename(folder, final)
+        self._append(
+            writer,
+            sample,
+            made.source,
+            status="ok",
+            files=made.files,
+            folder_mtime_ns=os.stat(final).st_mtime_ns,
+            facts=made.facts,
+        )
+
+    def _record_failure(self, writer: LedgerWriter, sample: PlannedSample, error: SampleError) -> None:
+        final = self.dataset_dir / sample.key
+        if final.is_dir():
+            writer.append({"key": sample.key, "status": "making"}, sync=True)
+            for name in self.header.files:
+                (final / name).unlink(missing_ok=True)
+            if not any(final.iterdir()):
+                final.rmdir()
+        # Not seen now: it is tried again as soon as it is. Seen: the look before it was opened, which is the planner's.
+        gone = "source" in sample.entry and stat_source(self._source(sample)) == UNSEEN
+        seen = UNSEEN if gone else SourceStat(*sample.stat)
+        self._append(
+            writer,
+            sample,
+            seen,
+            status="failed",
+            error=error.error,
+            message=error.message,
+            source_name=sample.entry.get("source", ""),
+        )
+        log.warning("[%s] %s failed: %s", self.header.label, sample.key, error)
+
+    def _append(self, writer: LedgerWriter, sample: PlannedSample, source: SourceStat, **fields: Any) -> None:
+        row = {
+            "key": sample.key,
+            "settings": self.settings_digest,
+            "entry": digest_value(sample.entry),
+            "source": source,
+            "plan": self.header.serial,
+            "made_by": writer.made_by,
+            **fields,
+        }
+        writer.append(row)
+        self.rows[sample.key] = row
+
+    def _stop_if_replaced(self) -> None:
+        now = _identity(self.plan_path)
+        if now is not None and now != self.opened:
+            raise JobError(
+                f"[{self.header.label}] a newer run planned this shard again: this job ends and leaves it the rest"
+            )
+
+    def write_receipt(self, path: Path, samples: list[PlannedSample]) -> None:
+        """Say what the shard holds; equal shards give equal receipts."""
+        rows = [self.rows[sample.key] for sample in samples]
+        held = [[row["key"], row["status"], row.get("files"), row.get("error"), row.get("message")] for row in rows]
+        n_ok = sum(row["status"] == "ok" for row in rows)
+        atomic_files.write_json(
+            path,
+            {
+                "shard": self.header.shard,
+                "ok": n_ok,
+                "failed": len(rows) - n_ok,
+                "digest": digest_value(held),
+            },
+        )
+
+
+def _stop_if_hopeless(tried: Counter[str | None]) -> None:
+    if tried.total() == _HOPELESS_AFTER and not tried[None]:
+        commonest = ", ".join(f"{error} ({count})" for error, count in tried.most_common(3))
+        raise JobError(f"the first {_HOPELESS_AFTER} samples all failed: {commonest}; the log names each")

@@ -1,0 +1,160 @@
+"""Look at one shard: which of its samples must be made, and why. Writes nothing."""
+
+import hashlib
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.shared import layout
+from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
+from scripts.shared.ledger import Row, ShardLedger, read_shard
+from scripts.shared.plan import PlanHeader, sample_line
+from scripts.shared.sample_state import Wanted, is_retried, why_make
+from scripts.shared.stage import SourceEntry, Stage
+
+_NO_SOURCE = SourceStat(0, 0)
+
+
+@dataclass
+class ShardLook:
+    """What one shard holds and lacks.
+
+    Attributes:
+        shard: its number, as files are named.
+        header: of the plan that it should have; its serial is empty.
+        positions: of its samples in the list of wanted ones, by key.
+        sizes, mtimes: of each source, as the plan is to give them.
+        reasons: how many samples must be made, by reason.
+        failed: how many failed before and stay so, by error class.
+        n_seen_before, n_gone: sources that were seen when their samples were made, and those not seen now.
+        damaged_rows: ledger lines that cannot be used.
+        rate: samples a second and worker of the newest job, None where unknown.
+        stale_ledger: whether the ledger holds much that no longer counts.
+    """
+
+    shard: str
+    header: PlanHeader
+    positions: Sequence[int]
+    sizes: "array[int]"
+    mtimes: "array[int]"
+    reasons: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    n_seen_before: int = 0
+    n_gone: int = 0
+    damaged_rows: int = 0
+    rate: float | None = None
+    stale_ledger: bool = False
+
+    def plan_lines(self, wanted: Sequence[SourceEntry]) -> list[bytes]:
+        """The samples as they stand in the plan."""
+        return [
+            sample_line(wanted[position].key, stat, wanted[position].entry)
+            for position, stat in zip(self.positions, zip(self.sizes, self.mtimes, strict=True), strict=True)
+        ]
+
+
+def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: Sequence[SourceEntry]) -> ShardLook:
+    """Compare what a shard must hold with what its ledger and its files say.
+
+    Args:
+        stage: the stage.
+        shard: number of the shard.
+        positions: its samples' positions in `wanted`, in the order of their keys.
+        wanted: all samples wanted.
+
+    Raises:
+        PlanningError: the ledger was written by a newer version.
+    """
+    ledger = read_shard(stage.ledger_dir, shard)
+    settings = digest_value(stage.settings)
+    look = ShardLook(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
+    force: list[str] = []
+    digest = hashlib.blake2b(digest_value([stage.settings, *_places(stage)]).encode(), digest_size=16)
+    for position in positions:
+        entry = wanted[position]
+        row = ledger.rows.get(entry.key)
+        seen = stat_source(f"{stage.source_dir}/{entry.source}") if entry.source else _NO_SOURCE
+        why, forced = _why(stage, entry, row, Wanted(settings, digest_bytes(entry.entry), seen))
+        if forced:
+            force.append(entry.key)
+        _count(look, row, why, seen)
+        if row is not None and why is None:
+            # As recorded, so that a source that is gone, or a copy of it, does not change the plan.
+            seen = SourceStat(*row["source"])
+        look.sizes.append(seen.size)
+        look.mtimes.append(seen.mtime_ns)
+        digest.update(b"%s\n%s\n%d %d\n" % (entry.key.encode(errors="surrogateescape"), entry.entry, *seen))
+    look.header = _header(stage, shard, digest.hexdigest(), tuple(force))
+    _judge_ledger(look, ledger)
+    return look
+
+
+def _why(stage: Stage, entry: SourceEntry, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
+    """Why a sample must be made, and whether the job would not see that by itself."""
+    folder, options = f"{stage.dataset_dir}/{entry.key}", stage.options
+    why = why_make(row, wanted, folder, verify=options.verify, by_mtime=options.fingerprint == "mtime+size")
+    if why is not None:
+        return why, options.verify != "cheap" and why.startswith("output")
+    if is_retried(row, options.retry_failed):
+        return "retry of a failure", True
+    if options.remake in ("all", entry.key):
+        return "asked for", True
+    return None, False
+
+
+def _count(look: ShardLook, row: Row | None, why: str | None, seen: SourceStat) -> None:
+    if row is not None and row["status"] == "ok" and tuple(row["source"]) != UNSEEN:
+        look.n_seen_before += 1
+        look.n_gone += seen == UNSEEN
+    if why is not None:
+        look.reasons[why] += 1
+    elif row is not None and row["status"] == "failed":
+        look.failed[row["error"]] += 1
+
+
+def _judge_ledger(look: ShardLook, ledger: ShardLedger) -> None:
+    look.damaged_rows = ledger.damaged
+    look.stale_ledger = len(ledger.files) > 3 or ledger.lines > 2 * len(ledger.rows) + 20 or ledger.damaged > 0
+    for rate in ledger.rates[-1:]:
+        if rate["seconds"] > 0:
+            look.rate = rate["made"] / rate["seconds"] / rate["workers"]
+
+
+def _places(stage: Stage) -> tuple[str, str]:
+    return str(Path(stage.source_dir).absolute()), str(Path(stage.dataset_dir).absolute())
+
+
+def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> PlanHeader:
+    return PlanHeader(
+        want=want,
+        label=f"{stage.label} {shard}",
+        stage=stage.name,
+        shard=shard,
+        files=stage.files,
+        dataset_dir=str(stage.dataset_dir),
+        source_dir=str(stage.source_dir),
+        settings=stage.settings,
+        locations=stage.locations,
+        sample_timeout_s=stage.sample_timeout_s,
+        force=force,
+    )
+
+
+def needs_new_plan(look: ShardLook, existing: PlanHeader | None, *, has_receipt: bool) -> bool:
+    """Whether a shard's plan must be written anew.
+
+    Where the receipt is absent the job runs anyway and makes what is missing, so an unchanged plan is left alone: an
+    earlier job may still be answering it.
+    """
+    if existing is None or existing.want != look.header.want:
+        return True
+    if set(look.header.force) - set(existing.force):
+        return True
+    return has_receipt and look.reasons.total() > 0
+
+
+def plan_path(stage: Stage, shard: str) -> Path:
+    """Where the plan of a shard lies."""
+    return layout.plan_file(stage.stage_work_dir, shard)

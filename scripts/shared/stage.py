@@ -1,0 +1,111 @@
+"""What a system tells the planner about one stage of one dataset."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scripts.shared import layout
+
+
+class SourceEntry(NamedTuple):
+    """One sample as the source list gives it.
+
+    Attributes:
+        key: name of the sample, and of its folder; unique in the list.
+        source: its source file, relative to the stage's `source_dir`; empty where the list names none.
+        entry: what the job needs, as `canonical_json`: a dict that repeats `source` where there is one. Its member
+            `error`, a class and a message, rules the sample out.
+    """
+
+    key: str
+    source: str
+    entry: bytes
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What the user asks of one run; none of it changes bytes.
+
+    Attributes:
+        retry_failed: try failed samples again: all, none, or those of the error classes named.
+        remake: `none`, `all`, or the key of one sample.
+        verify: how finished samples are looked at; see `sample_state.why_make`.
+        fingerprint: `mtime+size`, or `size` for copied trees.
+        sources_gone: `stop` or `ok`, when too many sources cannot be seen.
+        max_failed_fraction: how many sources may be gone.
+    """
+
+    retry_failed: bool | list[str] = False
+    remake: str = "none"
+    verify: str = "cheap"
+    fingerprint: str = "mtime+size"
+    sources_gone: str = "stop"
+    max_failed_fraction: float = 0.05
+
+    @classmethod
+    def from_config(cls, dataset: Mapping[str, Any]) -> "PlanOptions":
+        """Take them from a dataset's configuration, where they stand under these names."""
+        return cls(**{field.name: dataset[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one dataset.
+
+    Attributes:
+        system: name of the system, such as `clip4mc`.
+        dataset: name of the dataset.
+        name: name of the stage, such as `frames`.
+        dataset_dir: the dataset's results folder.
+        work_dir: the dataset's folder for plans and receipts; may be deleted at any time.
+        source_dir: the folder that sources are relative to.
+        source_option: the config's name for that folder.
+        read_list: reads the source list, in its order.
+        settings: the settings that change bytes, with the integer `format`, raised when the stage's bytes change.
+        locations: folders that a job needs and that change no bytes, such as a model's, by name.
+        files: names of the files in a sample's folder.
+        bytes_per_sample: disk that a sample takes, for the forecast.
+        shard_size: samples that one job makes.
+        sample_timeout_s: running time allowed to one sample, in seconds.
+        choose: which positions of the list are wanted, from its keys; ascending.
+        index: all that the index files depend on besides the samples.
+        explain_gone: says in words why keys are no longer wanted, from those keys and the new ones; or nothing.
+        options: what the user asks of this run.
+        link: where a link to `dataset_dir` belongs, when the user chose a folder outside the results.
+    """
+
+    system: str
+    dataset: str
+    name: str
+    dataset_dir: Path
+    work_dir: Path
+    source_dir: Path
+    source_option: str
+    read_list: Callable[[], Iterable[SourceEntry]]
+    settings: dict[str, Any]
+    locations: dict[str, str]
+    files: tuple[str, ...]
+    bytes_per_sample: int
+    shard_size: int
+    sample_timeout_s: float
+    choose: Callable[[Sequence[str]], Sequence[int]]
+    index: dict[str, Any]
+    explain_gone: Callable[[list[str], list[str]], str]
+    options: PlanOptions = PlanOptions()
+    link: Path | None = None
+
+    @property
+    def stage_work_dir(self) -> Path:
+        """The folder of this stage's plans and receipts."""
+        return self.work_dir / self.name
+
+    @property
+    def ledger_dir(self) -> Path:
+        """The folder of this stage's ledger."""
+        return layout.ledger_dir(self.dataset_dir, self.name)
+
+    @property
+    def label(self) -> str:
+        """The dataset in words: `clip4mc train`."""
+        return f"{self.system} {self.dataset}"

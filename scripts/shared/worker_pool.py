@@ -1,0 +1,156 @@
+"""Worker processes of which any may crash, hang or be killed, at the cost of the one sample in its hands.
+
+Each worker has a pipe of its own. In pools whose workers share one, a worker that is killed while it holds the pipe's
+lock stalls all others; and their time limits count the time in which a run was paused.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scripts.shared.errors import JobError, SampleError
+
+_TICK_S = 0.5
+_MAX_KILLED_AT_START = 10
+_ROOT = Path(__file__).resolve().parents[2]
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+
+Task = TypeVar("Task")
+
+
+def run_tasks(
+    function: str, tasks: Sequence[Task], *, workers: int, timeout_s: float
+) -> Iterator[tuple[Task, Any | SampleError]]:
+    """Run a function over tasks in worker processes.
+
+    Args:
+        function: `module:name` of a function of one task, importable without side effects.
+        tasks: picklable tasks, started in this order.
+        workers: number of processes at most.
+        timeout_s: running time allowed to one task; time in which this process was stopped does not count.
+
+    Yields:
+        (task, result) as they end, in any order. A result is what the function returned, or a `SampleError`: one that
+        it raised, or of class `timeout`, `worker_died`, `out_of_memory` or `internal_error`.
+
+    Raises:
+        JobError: a worker cannot start, or the function raised it.
+    """
+    queue = deque(tasks)
+    pool: list[_Worker] = []
+    killed_at_start = 0
+    last = time.monotonic()
+    try:
+        while queue or any(worker.busy for worker in pool):
+            while len(pool) < min(workers, len(queue) + sum(worker.busy for worker in pool)):
+                pool.append(_Worker(function))
+            for worker in pool:
+                if worker.idle and queue:
+                    worker.give(queue.popleft())
+            answered = set(wait([worker.pipe for worker in pool], timeout=_TICK_S))
+            now = time.monotonic()
+            # After a pause this process sees one long step; it counts as little more than a tick.
+            step, last = min(now - last, 2 * _TICK_S), now
+            for worker in list(pool):
+                worker.running_s += step
+                if worker.pipe in answered:
+                    yield from _answer(worker, pool)
+                    killed_at_start += worker.killed_at_start
+                    if killed_at_start > _MAX_KILLED_AT_START:
+                        raise JobError("worker processes are killed while they start: is there enough memory?")
+                elif worker.busy and worker.running_s > timeout_s:
+                    pool.remove(worker)
+                    worker.end()
+                    yield (
+                        worker.task,
+                        SampleError("timeout", f"took more than sample_timeout_s = {timeout_s:g} s"),
+                    )
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+def _answer(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, Any | SampleError]]:
+    """Take what a worker sent: its word that it is ready, a result, or the silence of the dead."""
+    was_busy = worker.busy
+    message = worker.receive()
+    if message is None:
+        pool.remove(worker)
+        status = worker.end()
+        if was_busy:
+            yield (
+                worker.task,
+                SampleError("worker_died", f"the worker process {_how_it_ended(status)} on this sample"),
+            )
+        elif not worker.idle and status >= 0:
+            raise JobError(f"a worker process {_how_it_ended(status)} while it started; its output says why")
+        worker.killed_at_start = not was_busy and not worker.idle
+    elif was_busy:
+        kind, value = message
+        if kind == "stop":
+            raise value
+        yield worker.task, value
+
+
+def _how_it_ended(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+class _Worker:
+    """One process, its pipe, and the task in its hands. It is starting, idle or busy."""
+
+    def __init__(self, function: str) -> None:
+        ours, theirs = socket.socketpair()
+        search_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "scripts.shared.worker_process",
+                str(theirs.fileno()),
+                str(os.getpid()),
+                function,
+            ],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            # A worker computes with one thread: more would change sums, and the pool already fills the cores.
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": search_path},
+        )
+        theirs.close()
+        self.pipe = Connection(ours.detach())
+        self.idle = False
+        self.busy = False
+        self.killed_at_start = False
+        self.task: Any = None
+        self.running_s = 0.0
+
+    def give(self, task: Any) -> None:
+        self.task, self.idle, self.busy, self.running_s = task, False, True, 0.0
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died idle: its closed pipe is noticed next
+            self.pipe.send(task)
+
+    def receive(self) -> Any | None:
+        """What the process sent; None when it is dead."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        self.idle, self.busy = True, False
+        return message
+
+    def end(self) -> int:
+        """Kill the process if it lives; its exit status, negative for a signal."""
+        self.pipe.close()
+        self.process.kill()
+        return self.process.wait()

@@ -1,0 +1,64 @@
+"""One worker process of `worker_pool`: takes tasks from its own pipe until the pipe closes."""
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from scripts.shared.errors import JobError, SampleError
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Ask the kernel to kill this process when the job dies, so that no orphan decodes on."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        sys.exit(0)
+
+
+def _load(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return function
+
+
+def _answer(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
+    try:
+        return "done", function(task)
+    except SampleError as error:
+        return "failed", error
+    except MemoryError:
+        return "failed", SampleError("out_of_memory", "the worker ran out of memory; use fewer workers")
+    except JobError as error:
+        return "stop", error
+    except Exception as error:  # noqa: BLE001 - a defect met on one sample must not cost the other 299,999
+        traceback.print_exc()
+        text = f"{type(error).__name__}: {error} (a defect of Polymill: the traceback is in the job's output)"
+        return "failed", SampleError("internal_error", text)
+
+
+def main() -> None:
+    """Serve tasks: arguments are the number of the pipe, the parent's pid, and the function as `module:name`."""
+    descriptor, parent_pid, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    _end_with_parent(parent_pid)
+    pipe = Connection(descriptor)
+    function = _load(name)
+    pipe.send("ready")
+    while True:
+        try:
+            task = pipe.recv()
+            pipe.send(_answer(function, task))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+
+
+if __name__ == "__main__":
+    main()
