@@ -6,7 +6,7 @@ min_version("9.0")
 
 if not workflow.configfiles:
 
-    configfile: workflow.source_path("config/config.yaml")
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"

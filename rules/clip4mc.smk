@@ -76,6 +76,8 @@ rule clip4mc_frames:
     threads: lambda wildcards: CLIP4MC["datasets"][wildcards.dataset]["workers"]
     resources:
         gpu=0,
+        # A worker takes 150 MB at 1080p.
+        mem_mb=lambda wildcards, threads, attempt: (500 + 250 * threads) * attempt,
     script:
         "../scripts/clip4mc/rule_frames.py"
 

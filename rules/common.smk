@@ -1,4 +1,5 @@
 # What all systems share: the checked configuration, the plans of this process, and how errors are shown.
+import os
 import sys
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from scripts.shared.plans import PlanMode, Plans
 
 def config_origin(key):
     """Where a top-level key of the configuration came from."""
-    if key in workflow.overwrite_config:
+    if key in workflow.config_settings.config:
         return "--config"
-    return ", ".join(str(path) for path in workflow.configfiles)
+    return ", ".join(os.path.relpath(path) for path in workflow.configfiles)
 
 
 try:
@@ -42,7 +43,7 @@ def plan_mode():
     return PlanMode(
         plans=workflow.is_main_process,
         scratch=None if real else Path(workflow.snakemake_tmp_dir),
-        cores=workflow.cores if isinstance(workflow.cores, int) else 0,
+        cores=workflow.resource_settings.cores or 0,  # none on a cluster
     )
 
 

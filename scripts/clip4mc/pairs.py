@@ -5,7 +5,7 @@ A pair that cannot be a sample still is an entry, with its error: it ends in `fa
 
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from scripts.shared.errors import SampleError
@@ -97,8 +97,8 @@ def _free_key(position: int, used: set[str]) -> str:
 def _clip_name(pair: dict[str, Any]) -> str:
     """File name of the clip: the folder in the path is that of the machine where the pairs were made."""
     path = pair.get("clip_path")
-    name = PurePosixPath(path).name if isinstance(path, str) else ""
-    if name in ("", "..") or "\0" in name:
+    name = path.rpartition("/")[2] if isinstance(path, str) else ""
+    if name in ("", ".", "..") or "\0" in name:
         raise SampleError("bad_clip_path", f"'clip_path' is {path!r:.80}, which names no file")
     return name
 
@@ -119,8 +119,8 @@ def _sizes(pair: dict[str, Any]) -> list[float] | None:
     sizes = pair.get("size")
     if not isinstance(sizes, list) or not sizes:
         return None
-    for size in sizes:
-        # Written so that NaN is refused too.
-        if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size <= 1:
-            raise SampleError("bad_size", f"'size' holds {size!r:.40}, not a number from 0 to 1")
-    return sizes
+    # The sum is unequal to itself where a size is NaN, which neither min nor max reliably tells.
+    if {*map(type, sizes)} <= {int, float} and min(sizes) >= 0 and max(sizes) <= 1 and sum(sizes) == sum(sizes):
+        return sizes
+    wrong = next(size for size in sizes if type(size) not in (int, float) or not 0 <= size <= 1)
+    raise SampleError("bad_size", f"'size' holds {wrong!r:.40}, not a number from 0 to 1")

@@ -1,10 +1,13 @@
 """Files that are whole or absent: written beside their place, flushed, renamed."""
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 TEMPORARY_PREFIX = ".polymill-"
 
@@ -18,11 +21,39 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"
     try:
-        write_synced(temporary, data)
-        os.replace(temporary, path)
+        with _open_held(temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_held(path: Path) -> BinaryIO:
+    """Open a temporary file that `remove_leftovers` leaves alone while this process lives."""
+    while True:
+        file = path.open("wb")
+        with suppress(OSError):  # a file system without locks, where `remove_leftovers` removes nothing
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists():
+            return file
+        file.close()  # taken for a leftover between the two
+
+
+def leftovers(folder: Path, *, deep: bool) -> list[Path]:
+    """Temporary files in a folder, and with `deep` in those below it."""
+    pattern = f"{TEMPORARY_PREFIX}*"
+    return list(folder.rglob(pattern) if deep else folder.glob(pattern))
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove the temporary files of writers that were killed; a living one holds its own."""
+    for path in paths:
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -13,6 +13,8 @@ from scripts.shared.errors import ConfigError
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "config" / "schemas"
 _ERRORS_SHOWN = 10
+_NEAREST_SHOWN = 3
+_ALIKE, _COMMON_WORD = 0.6, 0.3
 
 Schema = dict[str, Any]
 
@@ -170,7 +172,18 @@ def _explain_unknown(
     known = list(schema.get("properties", {}))
     for key in map(str, instance):
         if key not in known:
-            nearest = " or ".join(map(repr, difflib.get_close_matches(key, known, n=3, cutoff=0.5)))
+            nearest = _nearest(key, known)
             mend = f"did you mean {nearest}?" if nearest else f"options are {', '.join(sorted(known))}"
             start = _place(path, where) if path else f"{where(key)}: "
             yield f"{start}no option {key!r}; {mend}"
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """The options that look most like a wrong one: spelt alike, or with a word in common."""
+
+    def likeness(option: str) -> float:
+        stems = {word[:4] for word in key.split("_")} & {word[:4] for word in option.split("_")}
+        return difflib.SequenceMatcher(None, key, option).ratio() + _COMMON_WORD * bool(stems)
+
+    best = sorted(known, key=likeness, reverse=True)[:_NEAREST_SHOWN]
+    return " or ".join(repr(option) for option in best if likeness(option) >= _ALIKE)

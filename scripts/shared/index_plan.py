@@ -3,7 +3,7 @@
 {"digest": "...", "serial": "...", "settings": {...}, ..., "keys": [
 "sample_000000_abc",
 ...
-]}
+], "crc": "..."}
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import digest_value
+from scripts.shared.plan import closed, first_line
 from scripts.shared.stage import Stage
 
 _KEYS = ', "keys": ['
@@ -62,17 +63,14 @@ def settle(stage: Stage, keys: Sequence[str], shards: Sequence[str], scratch: Pa
         stand_in.touch()
         return stand_in
     first = json.dumps({"digest": digest, "serial": secrets.token_hex(8), **head})[:-1] + _KEYS
-    atomic_files.write_bytes(
-        path, first.encode() + b"\n" + b",\n".join(json.dumps(k).encode() for k in keys) + b"\n]}\n"
-    )
+    lines = b",\n".join(json.dumps(key).encode() for key in keys)
+    atomic_files.write_bytes(path, closed(first.encode() + b"\n" + lines + b"\n"))
     return path
 
 
 def _read_digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            head = json.loads(file.readline().decode().rstrip().removesuffix(_KEYS) + "}")
-            return str(head["digest"])
+        return str(json.loads(first_line(path).removesuffix(_KEYS) + "}")["digest"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -84,6 +82,7 @@ def read_index_plan(path: Path) -> IndexPlan:
         JobError: it is absent or damaged.
     """
     try:
+        first_line(path)
         content = json.loads(path.read_bytes())
         return IndexPlan(
             content["dataset_dir"],

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from scripts.shared import atomic_files
 from scripts.shared.errors import PlanningError
 
@@ -65,9 +67,9 @@ def decode_row(line: bytes) -> Row | None:
     if mark != b',"crc":"' or tail != b'%08x"}' % zlib.crc32(body):
         return None
     try:
-        row = json.loads(body + b"}")
+        row = orjson.loads(body + b"}")
     except ValueError:
-        return None
+        row = json.loads(body + b"}")  # orjson refuses the lone surrogates of odd file names
     return row if isinstance(row, dict) else None
 
 

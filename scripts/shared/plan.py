@@ -1,15 +1,17 @@
 """Plan files: what a shard must hold. Written by the planner, read by the shard's job.
 
-A plan is a JSON object whose first line holds all but the samples, so that the planner reads only that line:
+A plan is a JSON object whose first line holds all but the samples, so that the planner need not parse these, and
+whose last line holds a checksum of what stands above it, so that damage is seen when planning, not by the job:
 
     {"format": 1, "serial": "...", "want": "...", ..., "samples": [
     {"key": "...", "stat": [size, mtime_ns], "entry": {...}},
     ...
-    ]}
+    ], "crc": "..."}
 """
 
 import json
 import secrets
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from scripts.shared.errors import JobError
 
 FORMAT = 1
 _SAMPLES = ', "samples": ['
+_END = b'], "crc": "%08x"}\n'
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,32 @@ def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None
         samples: lines from `sample_line`.
     """
     first = json.dumps({**asdict(header), "serial": secrets.token_hex(8)})[:-1] + _SAMPLES
-    atomic_files.write_bytes(path, first.encode() + b"\n" + b",\n".join(samples) + b"\n]}\n")
+    atomic_files.write_bytes(path, closed(first.encode() + b"\n" + b",\n".join(samples) + b"\n"))
+
+
+def closed(body: bytes) -> bytes:
+    """A plan's text with its last line."""
+    return body + _END % zlib.crc32(body)
+
+
+def first_line(path: Path) -> str:
+    """The first line of a plan that is whole.
+
+    Raises:
+        ValueError: it is damaged.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    body = content[: -len(_END % 0)]
+    if content != closed(body):
+        raise ValueError("its checksum does not fit")
+    return body[: body.index(b"\n")].decode()
 
 
 def read_header(path: Path) -> PlanHeader | None:
-    """The first line of a plan; None where there is none, or none that this version can use."""
+    """All of a plan but its samples; None where there is none, or none that this version can use."""
     try:
-        with path.open("rb") as file:
-            return _header(json.loads(file.readline().decode().rstrip().removesuffix(_SAMPLES) + "}"))
+        return _header(json.loads(first_line(path).removesuffix(_SAMPLES) + "}"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -99,8 +120,10 @@ def read_plan(path: Path) -> tuple[PlanHeader, list[PlannedSample]]:
         JobError: it is damaged or of another version.
     """
     try:
+        first_line(path)
         content = json.loads(path.read_bytes())
         samples = content.pop("samples")
+        del content["crc"]
         planned = [PlannedSample(s["key"], (s["stat"][0], s["stat"][1]), s["entry"]) for s in samples]
         return _header(content), planned
     except (OSError, ValueError, KeyError, TypeError) as error:

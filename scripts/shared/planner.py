@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.shared import index_plan, layout, ledger
+from scripts.shared import atomic_files, index_plan, layout, ledger
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
 from scripts.shared.members import Members, read_members, save_members, shard_name
@@ -65,7 +65,7 @@ def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
     notes = _damage_note(members, stage)
     known = len(members.shard_of)
     members.assign((entry.key for entry in wanted), stage.shard_size)
-    by_shard: "dict[str, array[int]]" = defaultdict(lambda: array("l"))
+    by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
     for position in sorted(range(len(wanted)), key=lambda i: wanted[i].key):
         by_shard[shard_name(members.shard_of[wanted[position].key])].append(position)
     looks = [look_at_shard(stage, shard, by_shard[shard], wanted) for shard in sorted(by_shard)]
@@ -74,6 +74,7 @@ def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
     if plan.n_unwanted and known < len(members.shard_of):
         plan.notes += _gone_note(stage, members, wanted, known)
     if scratch is None:
+        _tidy(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
     for look in looks:
         plan.plans[look.shard] = _settle(stage, look, wanted, scratch)
@@ -155,6 +156,18 @@ def empty_file(scratch: Path, name: str) -> Path:
     path = scratch / name
     path.touch()
     return path
+
+
+def _tidy(stage: Stage) -> None:
+    """Remove what killed runs left half-written."""
+    for folder in (layout.state_dir(stage.dataset_dir), stage.work_dir):
+        atomic_files.remove_leftovers(atomic_files.leftovers(folder, deep=True))
+    for unfinished in layout.unfinished_dir(stage.dataset_dir, stage.name, "").glob("*"):
+        lock = LockFile(layout.shard_lock(stage.dataset_dir, stage.name, unfinished.name))
+        if lock.acquire(wait=False):  # else a job is making them
+            if lock.supported:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            lock.release()
 
 
 def _compact(stage: Stage, shard: str) -> None:

@@ -21,6 +21,8 @@ from scripts.shared.sample_state import Wanted, why_make
 from scripts.shared.sample_task import MadeSample, SampleTask
 from scripts.shared.worker_pool import run_tasks
 
+# All that an index may depend on: an index is made again where a receipt differs.
+_IN_RECEIPT = ("key", "status", "files", "facts", "error", "message", "source_name")
 _HOPELESS_AFTER = 50  # samples: when these, the first, all failed, something is wrong with all
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions:
     if not lock.supported:
         log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
     try:
-        shard = _Shard(header, dataset_dir, plan_path, opened)
+        shard = ShardWork(header, dataset_dir, plan_path, opened)
         shard.make_missing(samples, function=function, versions=versions, workers=workers, alone=lock.supported)
         if receipt is not None:
             shard.write_receipt(receipt, samples)
@@ -72,11 +74,20 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @dataclass
-class _Shard:
+class ShardWork:
+    """The work on one shard: what its ledger says, and how a sample gets into it.
+
+    Attributes:
+        header: of the plan.
+        dataset_dir: the dataset's results folder.
+        plan_path: the plan, which a newer run may replace.
+        opened: which file it was when it was read.
+    """
+
     header: PlanHeader
     dataset_dir: Path
     plan_path: Path
-    opened: tuple[int, int] | None
+    opened: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
@@ -86,6 +97,7 @@ class _Shard:
     def make_missing(
         self, samples: list[PlannedSample], *, function: str, versions: dict[str, str], workers: int, alone: bool
     ) -> None:
+        """Make the samples that the ledger lacks; `alone` says that no other job can be at this shard."""
         unfinished = layout.unfinished_dir(self.dataset_dir, self.header.stage, self.header.shard)
         if alone:
             shutil.rmtree(unfinished, ignore_errors=True)  # what an earlier job was making when it was ended
@@ -103,7 +115,7 @@ class _Shard:
                 if isinstance(result, SampleError):
                     self._record_failure(writer, sample, result)
                 else:
-                    self._publish(writer, sample, result, unfinished / writer.attempt / sample.key)
+                    self.publish(writer, sample, result, unfinished / writer.attempt / sample.key)
                 error = result.error if isinstance(result, SampleError) else None
                 progress.step(failed=error)
                 if "error" not in sample.entry:
@@ -150,10 +162,13 @@ class _Shard:
         header = self.header
         return SampleTask(sample.key, sample.entry, header.settings, header.locations, self._source(sample), folder)
 
-    def _publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
+    def publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
+        """Put a sample's complete files where they belong, and record them."""
         final = self.dataset_dir / sample.key
-        if final.exists():
+        # Where an older row speaks of other files, it must never be the last: not even if the next one is lost.
+        if final.exists() or sample.key in self.rows:
             writer.append({"key": sample.key, "status": "making"}, sync=True)
+        if final.exists():
             for name in made.files:
                 os.replace(folder / name, final / name)
             folder.rmdir()
@@ -214,7 +229,7 @@ class _Shard:
     def write_receipt(self, path: Path, samples: list[PlannedSample]) -> None:
         """Say what the shard holds; equal shards give equal receipts."""
         rows = [self.rows[sample.key] for sample in samples]
-        held = [[row["key"], row["status"], row.get("files"), row.get("error"), row.get("message")] for row in rows]
+        held = [[row.get(name) for name in _IN_RECEIPT] for row in rows]
         n_ok = sum(row["status"] == "ok" for row in rows)
         atomic_files.write_json(
             path,

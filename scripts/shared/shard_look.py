@@ -28,6 +28,7 @@ class ShardLook:
         sizes, mtimes: of each source, as the plan is to give them.
         reasons: how many samples must be made, by reason.
         failed: how many failed before and stay so, by error class.
+        answered: serials of plans whose jobs made samples that must be made once more.
         n_seen_before, n_gone: sources that were seen when their samples were made, and those not seen now.
         damaged_rows: ledger lines that cannot be used.
         rate: samples a second and worker of the newest job, None where unknown.
@@ -41,6 +42,7 @@ class ShardLook:
     mtimes: "array[int]"
     reasons: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    answered: set[str] = field(default_factory=set)
     n_seen_before: int = 0
     n_gone: int = 0
     damaged_rows: int = 0
@@ -79,6 +81,8 @@ def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: Se
         why, forced = _why(stage, entry, row, Wanted(settings, digest_bytes(entry.entry), seen))
         if forced:
             force.append(entry.key)
+            if row is not None and why is not None and why.startswith("output"):
+                look.answered.add(row["plan"])
         _count(look, row, why, seen)
         if row is not None and why is None:
             # As recorded, so that a source that is gone, or a copy of it, does not change the plan.
@@ -150,7 +154,7 @@ def needs_new_plan(look: ShardLook, existing: PlanHeader | None, *, has_receipt:
     """
     if existing is None or existing.want != look.header.want:
         return True
-    if set(look.header.force) - set(existing.force):
+    if set(look.header.force) - set(existing.force) or existing.serial in look.answered:
         return True
     return has_receipt and look.reasons.total() > 0
 

@@ -49,11 +49,13 @@ def plan_single(stage: Stage, key: str, *, scratch: Path | None, inner: bool) ->
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
     members.assign((entry.key for entry in wanted), stage.shard_size)
     look = look_at_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
-    if not look.reasons:
+    if not look.reasons and not look.failed:
         return SinglePlan(path if path.exists() else stage.source_dir / wanted[position].source, True)
     if scratch is not None:
         return SinglePlan(empty_file(scratch, f"{stage.system}-{stage.dataset}-{key}.plan-changed"), False)
     save_members(layout.members_file(stage.dataset_dir), members)
+    # What the shard holds will be another thing: its job says so anew, when the shard is asked for.
+    layout.receipt_file(stage.stage_work_dir, shard_name(members.shard_of[key])).unlink(missing_ok=True)
     # Snakemake removes the files of the target before the job starts: the job must not take them for unchanged.
     write_plan(path, replace(look.header, force=(key,)), look.plan_lines(wanted))
     return SinglePlan(path, False)

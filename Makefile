@@ -1,0 +1,96 @@
+# Two commands: `make run` and `make test`. Each target is one line over a command that the README shows.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 8 ] && echo $$n || echo 8)
+
+# Snakemake's jobs start `python` from PATH: let it be ours, with nobody else's packages.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONPATH PYTHONHOME
+
+##@ Two commands
+.PHONY: run test
+run: env  ## prepare the demo's samples with all_clip4mc, then say where they lie
+	$(BIN)/snakemake --profile local_cpu all_clip4mc
+	@printf '%s\n' "$$where_to_look"
+
+test: env-dev check slurm-install  ## check the code, then run the tests (ARGS="-k frames" for some of them)
+	$(BIN)/pytest -m "not slow" -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+
+define where_to_look
+
+Made. Where to look:
+  results/clip4mc/demo_train/sample_*/            a folder a sample: video_input.pkl, text_input.pkl, size.json
+  results/clip4mc/demo_train/dataset_info.json    the list of samples that a training loader reads
+  results/clip4mc/demo_train/failures.csv         what could not be made, and why (none in the demo)
+Next:
+  . .venv/bin/activate
+  snakemake --profile local_cpu -n all_clip4mc    asks again: nothing to be done
+  your clips: name them in config/config.yaml, then snakemake --profile local_gpu -j 8 all_clip4mc
+endef
+export where_to_look
+
+##@ Environment
+# $(call environment,TARGET,GROUPS): `make TARGET` installs envs/requirements-GROUP.txt of each group in one pip call,
+# once; again when one of these files, or the place of the clone, has changed. A new system is one line here.
+define environment
+.PHONY: $(1)
+$(1): $(VENV)/.made-$(1)
+$(VENV)/.made-$(1): $(foreach group,$(2),envs/requirements-$(group).txt) envs/constraints.txt envs/install.sh $(MOVED)
+	@sh envs/install.sh $(2)
+	@touch $$@
+endef
+# A venv that was moved with its clone, or lost its Python, is built anew.
+MOVED := $(shell [ ! -d $(VENV) ] || { [ -x $(BIN)/python ] && \
+	! grep '^command = ' $(VENV)/pyvenv.cfg | grep -vqF ' $(CURDIR)/$(VENV)'; } || echo moved)
+.PHONY: moved
+$(eval $(call environment,env,base clip4mc slurm))
+$(eval $(call environment,env-clip4mc,base clip4mc))
+$(eval $(call environment,env-dev,base clip4mc slurm dev))
+$(eval $(call environment,env-all,base clip4mc slurm dev))
+# env          what `make run` needs, in .venv; costs nothing once it is made
+# env-clip4mc  the base and CLIP4MC alone
+# env-dev      what `make check` and `make test` need
+# env-all      every system
+
+##@ Development
+.PHONY: check fix bench faults slurm-tests slurm-install
+check: env-dev  ## formats, lints, types and the import rule: seconds
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@mkdir -p logs; $(BIN)/snakemake --lint >logs/lint.txt 2>&1 || echo "snakemake --lint has advice: logs/lint.txt"
+
+fix: env-dev  ## mend what check finds, where a tool can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile rules
+
+bench: env-dev  ## measure, and write docs/benchmarks.md
+	$(BIN)/python -m tests.bench.run $(ARGS)
+
+faults: env-dev  ## kill, fill and damage everything, at length
+	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults $(ARGS)
+
+slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too
+	$(BIN)/pytest -m slurm $(ARGS)
+
+slurm-install:  ## install SLURM for its tests (root on Debian; elsewhere they are skipped)
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "SLURM is not installed: its tests are skipped"; exit 0; }; \
+	mkdir -p logs; tests/slurm/install.sh >logs/slurm-install.log 2>&1 \
+	|| echo "SLURM could not be installed (logs/slurm-install.log): its tests are skipped"
+
+##@ House
+.PHONY: clean help
+clean:  ## remove work and logs, never results
+	@if ls .snakemake/locks/* >/dev/null 2>&1; then \
+	echo "a run is going on, or was killed: stop it, or give its lock back with: snakemake --unlock"; exit 1; fi
+	rm -rf work logs
+
+help:  ## show this
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} \
+	/^# env/ {name = $$1; sub(/^# /, "", name); sub(/ .*/, "", name); sub(/^# [a-z0-9-]+ +/, ""); printf "  make %-14s%s\n", name, $$0} \
+	/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,83 @@
+"""The demo through `--profile slurm` on a real one-node SLURM; see README.md beside this file."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.snakemake_run import BIN, ROOT, contents, leftovers
+
+HERE = Path(__file__).parent
+DEMO = ROOT / "tests" / "data" / "demo" / "clip4mc"
+# Asked more often than a real site would like: these jobs last seconds.
+IMPATIENT = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "2"]
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(300)]
+
+
+def missing_tool() -> str:
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    for tool in ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd"):
+        if not any(Path(folder, tool).exists() for folder in path.split(":")):
+            return f"{tool} is not installed; tests/slurm/install.sh installs it (root, Debian)"
+    return "" if os.geteuid() == 0 else "starting a SLURM needs root"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running SLURM of 8 CPUs and 4 fake GPUs: the environment that points at it."""
+    if why := missing_tool():
+        pytest.skip(why)
+    folder = tmp_path_factory.mktemp("cluster")
+    subprocess.run([HERE / "start.sh", folder, "--gpus", "4", "--cpus", "8"], check=True, timeout=120)
+    try:
+        yield {
+            **os.environ,
+            "SLURM_CONF": str(folder / "etc" / "slurm.conf"),
+            "PATH": os.pathsep.join([str(BIN), str(folder / "bin"), os.environ["PATH"]]),
+        }
+    finally:
+        subprocess.run([HERE / "stop.sh", folder], check=True, timeout=120)
+
+
+def demo_folder(folder: Path) -> Path:
+    """A folder with a configuration of the demo, and the profiles' names as in a clone."""
+    folder.mkdir()
+    datasets = {
+        name: {"pairs": str(DEMO / f"{name}_pairs.json"), "clips_dir": str(DEMO / "clips"), "paths": "relative"}
+        for name in ("train", "test")
+    }
+    config = {"clip4mc": {"shard_size": 4, "workers": 2, "datasets": datasets}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "slurm").symlink_to(ROOT / "profiles" / "slurm")
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, environment: dict[str, str]) -> str:
+    command = ["snakemake", "-s", str(ROOT / "Snakefile"), "all_clip4mc", *arguments, "--configfile", "config.yaml"]
+    ran = subprocess.run(
+        command, cwd=folder, env=environment, text=True, timeout=240, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def test_the_demo_through_slurm_is_byte_identical_to_a_local_run(cluster: dict[str, str], tmp_path: Path) -> None:
+    local, remote = demo_folder(tmp_path / "local"), demo_folder(tmp_path / "remote")
+    snakemake(local, "-c2", environment=cluster)
+    printed = snakemake(remote, "--profile", "slurm", *IMPATIENT, environment=cluster)
+    assert printed.count("has been submitted with SLURM jobid") == 4  # each shard once, and nothing else
+    assert contents(remote / "results") == contents(local / "results")
+    assert leftovers(remote) == []
+    assert "Nothing to be done" in snakemake(remote, "--profile", "slurm", "-n", environment=cluster)
+    # With their CPUs and no GPU.
+    accounting = ["sacct", "-X", "-n", "-P", "-o", "State,AllocTRES"]
+    jobs = subprocess.run(accounting, env=cluster, text=True, capture_output=True, check=True).stdout.splitlines()
+    assert len(jobs) == 4
+    for job in jobs:
+        assert "COMPLETED" in job
+        assert "cpu=2" in job
+        assert "gres/gpu" not in job
