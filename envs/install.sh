@@ -8,6 +8,13 @@ venv=.venv
 
 say() { printf 'make env: %s\n' "$*" >&2; }
 
+case $PWD in
+*[[:space:]]*)
+    say "Snakemake cannot start scripts from a path with blanks: move this clone out of '$PWD'"
+    exit 1
+    ;;
+esac
+
 # A usable Python of 3.11 or later. Up to 3.13 comes first: every pinned package has a wheel there.
 find_python() {
     for newest in 13 99; do

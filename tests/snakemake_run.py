@@ -93,7 +93,7 @@ class Workplace:
 
     @property
     def dataset(self) -> Path:
-        return self.folder / DATASET
+        return self.folder / self.options.get("output_dir", DATASET)
 
     @property
     def state(self) -> Path:

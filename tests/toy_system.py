@@ -57,7 +57,7 @@ class Toy:
     repeat: int = 1
     shard_size: int = 2
     dataset: str = "toys"
-    options: PlanOptions = PlanOptions()
+    options: PlanOptions = field(default_factory=PlanOptions)
     chosen: Sequence[int] | None = None
 
     @property

@@ -11,7 +11,7 @@ from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError
 from scripts.shared.index_plan import IndexPlan
 from scripts.shared.ledger import Row, read_shard
-from scripts.shared.members import read_members, shard_name
+from scripts.shared.members import read_members
 
 
 def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[str, Any]]:
@@ -31,7 +31,7 @@ def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[s
     kept: dict[str, Any] = {}
     for shard in plan.shards:
         for key, row in read_shard(folder, shard).rows.items():
-            if key in wanted and shard_name(shard_of[key]) == shard and row["status"] in ("ok", "failed"):
+            if key in wanted and shard_of.get(key, int(shard)) == int(shard) and row["status"] in ("ok", "failed"):
                 kept[key] = keep(row)
     missing = [key for key in plan.keys if key not in kept]
     if missing:

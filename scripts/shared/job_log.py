@@ -1,5 +1,6 @@
 """Where a rule's job writes what it has to say: to its log file and to the terminal."""
 
+import errno
 import logging
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.shared.errors import PolymillError
+
+# What a disk refuses, and a user can mend; other errors of files are defects.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 
 @contextmanager
@@ -25,6 +29,13 @@ def job_log(path: Path) -> Iterator[None]:
         yield
     except PolymillError as error:
         logging.error("%s", error)
+        logging.shutdown()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            logging.exception("a defect of Polymill:")
+            raise
+        logging.error("%s: %s; run again when mended", error.filename or "results or work", error.strerror)
         logging.shutdown()
         sys.exit(1)
     except Exception:

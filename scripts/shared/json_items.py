@@ -29,9 +29,9 @@ def read_items(path: Path) -> Iterator[Any]:
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = _first_character(file)
+            first, line = _first_character(file)
             if first == "[":
-                yield from _list_members(file, path)
+                yield from _list_members(file, path, line)
             elif first == "{":
                 yield from _lines(file, path)
             else:
@@ -45,22 +45,23 @@ def read_items(path: Path) -> Iterator[Any]:
         raise PlanningError(f"{path}: nested too deeply to be a list of pairs") from error
 
 
-def _first_character(file: TextIO) -> str:
-    start = file.tell()
+def _first_character(file: TextIO) -> tuple[str, int]:
+    """The first character that is no blank, next to be read, and the number of its line."""
+    start, line = file.tell(), 1
     while (character := file.read(1)) and character in _BLANK:
-        start = file.tell()
+        start, line = file.tell(), line + (character == "\n")
     file.seek(start)
-    return character
+    return character, line
 
 
-def _list_members(file: TextIO, path: Path) -> Iterator[Any]:
+def _list_members(file: TextIO, path: Path, line: int) -> Iterator[Any]:
     decoder = json.JSONDecoder()
-    buffer, position, line = file.read(_CHUNK), 1, 1
-    n_members = 0
+    buffer, position = file.read(_CHUNK), 1
+    n_members, comma = 0, False
     while True:
         position = _skip_blank(buffer, position)
         try:
-            if position < len(buffer) and buffer[position] == "]" and not (n_members and buffer[position - 1] == ","):
+            if position < len(buffer) and buffer[position] == "]" and not comma:
                 _check_end(buffer[position + 1 :] + file.read(_CHUNK), path)
                 return
             member, end = decoder.raw_decode(buffer, position)
@@ -79,7 +80,8 @@ def _list_members(file: TextIO, path: Path) -> Iterator[Any]:
             continue
         yield member
         n_members += 1
-        position = end + (buffer[end] == ",")
+        comma = buffer[end] == ","
+        position = end + comma
 
 
 def _skip_blank(text: str, position: int) -> int:

@@ -8,6 +8,8 @@ import os
 import shutil
 from array import array
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,8 +58,25 @@ def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
 
     Raises:
         PlanningError: the list cannot be read, too many sources are gone, another run is planning, or a newer version
-            wrote the results. Nothing was written.
+            wrote the results. Nothing was written. Or the disk is full or read-only.
     """
+    with disk_errors_named(stage):
+        return _plan(stage, scratch)
+
+
+@contextmanager
+def disk_errors_named(stage: Stage) -> Iterator[None]:
+    """Turn what a disk refuses into an error that a user can mend."""
+    try:
+        yield
+    except OSError as error:
+        raise PlanningError(
+            f"{stage.label}: {error.filename or stage.dataset_dir}: {error.strerror}; run again when mended: what is "
+            "finished is kept"
+        ) from error
+
+
+def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     if scratch is None:
         hold_dataset(stage)
     wanted = read_wanted(stage)

@@ -6,7 +6,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,8 @@ def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions:
         if receipt is not None:
             shard.write_receipt(receipt, samples)
     except OSError as error:
-        raise JobError(f"[{header.label}] {error.filename or dataset_dir}: {error.strerror}; run again when mended: "
-                       "what is finished is kept") from error  # fmt: skip
+        raise JobError(f"[{header.label}] {error.filename2 or error.filename or dataset_dir}: {error.strerror}; run "
+                       "again when mended: what is finished is kept") from error  # fmt: skip
     finally:
         lock.release()
 
@@ -108,6 +110,8 @@ class ShardWork:
         writer = LedgerWriter(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard, versions)
         progress = Progress(self.header.label, total=len(missing), log=log)
         started = time.monotonic()
+        # The first in the list, not the first to end: failures are quicker than samples.
+        first = set(islice((key for key, sample in missing.items() if "error" not in sample.entry), _HOPELESS_AFTER))
         tried: Counter[str | None] = Counter()
         try:
             for sample, result in self._results(missing, unfinished / writer.attempt, function, workers):
@@ -118,7 +122,7 @@ class ShardWork:
                     self.publish(writer, sample, result, unfinished / writer.attempt / sample.key)
                 error = result.error if isinstance(result, SampleError) else None
                 progress.step(failed=error)
-                if "error" not in sample.entry:
+                if sample.key in first:
                     tried.update([error])
                     _stop_if_hopeless(tried)
             seconds = time.monotonic() - started
@@ -126,6 +130,8 @@ class ShardWork:
         finally:
             writer.close()
             shutil.rmtree(unfinished / writer.attempt, ignore_errors=True)
+            with suppress(OSError):  # another job is at this shard
+                unfinished.rmdir()
         progress.end()
 
     def _is_missing(self, sample: PlannedSample) -> bool:

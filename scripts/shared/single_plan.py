@@ -8,7 +8,7 @@ from scripts.shared import layout
 from scripts.shared.errors import PlanningError
 from scripts.shared.members import read_members, save_members, shard_name
 from scripts.shared.plan import write_plan
-from scripts.shared.planner import all_ledgers, empty_file, hold_dataset, read_wanted
+from scripts.shared.planner import all_ledgers, disk_errors_named, empty_file, hold_dataset, read_wanted
 from scripts.shared.shard_look import look_at_shard
 from scripts.shared.stage import Stage
 
@@ -40,6 +40,11 @@ def plan_single(stage: Stage, key: str, *, scratch: Path | None, inner: bool) ->
     path = stage.work_dir / "single" / f"{key}.json"
     if inner:
         return SinglePlan(path, False)
+    with disk_errors_named(stage):
+        return _plan(stage, key, path, scratch)
+
+
+def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePlan:
     if scratch is None:
         hold_dataset(stage)
     wanted = read_wanted(stage)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from scripts.shared.errors import JobError, SampleError
 
 _TICK_S = 0.5
+_LAST_WORDS_S = 5.0  # a process that fails closes its pipe before it has said why
 _MAX_KILLED_AT_START = 10
 _ROOT = Path(__file__).resolve().parents[2]
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -85,7 +86,7 @@ def _answer(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, Any
     message = worker.receive()
     if message is None:
         pool.remove(worker)
-        status = worker.end()
+        status = worker.end(grace_s=_LAST_WORDS_S)
         if was_busy:
             yield (
                 worker.task,
@@ -149,8 +150,10 @@ class _Worker:
         self.idle, self.busy = True, False
         return message
 
-    def end(self) -> int:
-        """Kill the process if it lives; its exit status, negative for a signal."""
+    def end(self, *, grace_s: float = 0.0) -> int:
+        """Kill the process if it still lives after `grace_s`; its exit status, negative for a signal."""
         self.pipe.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(grace_s)
         self.process.kill()
         return self.process.wait()

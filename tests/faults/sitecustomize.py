@@ -3,9 +3,11 @@
 POLYMILL_FAULT is a JSON object:
     counter: a file that all processes of the run share, an event a line;
     folders: only what happens below these counts;
+    on: only events whose line holds this text count, where it is given;
     at: the number of the event to strike at, -1 for none;
     how: `before` or `after` the event, or `torn`: after half of what it writes;
-    who: `self`, `group` (the plug is pulled), or `full` (not killed: the disk is full from here on).
+    who: `self`, `group` (the plug is pulled), `full` (not killed: the disk is full from here on), or `pause` (not
+        killed: it waits there until a file `<counter>.go` appears).
 """
 
 import errno
@@ -14,65 +16,77 @@ import json
 import os
 import signal
 import sys
+import time
 
-_real_write, _real_fsync = os.write, os.fsync
+WRAPPED = ("replace", "rename", "unlink", "remove", "rmdir", "write", "fsync")
+NEED_ROOM = ("write", "fsync")
+_real_write = os.write
 
 
-def _install(fault):
-    folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in fault["folders"])
+def role():
+    return "worker" if "worker_process" in " ".join(sys.orig_argv) else os.path.basename(sys.argv[0])
 
-    def concerns(path, dir_fd=None):
+
+class Fault:
+    def __init__(self, on="", **fault):
+        self.on = on
+        self.counter, self.at, self.how, self.who = (fault[name] for name in ("counter", "at", "how", "who"))
+        self.folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in fault["folders"])
+
+    def install(self):
+        for name in WRAPPED:
+            setattr(os, name, self.wrap(name, getattr(os, name)))
+
+    def wrap(self, name, real):
+        def wrapped(path, *arguments, **named):
+            concerned = self.concerned(path, named.get("dir_fd"))
+            number = self.count(name, concerned) if concerned else -2
+            if self.who == "full" and name in NEED_ROOM and number >= self.at >= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), concerned)
+            strikes = number == self.at and self.who != "full"
+            if strikes and self.how == "torn" and name == "write":
+                _real_write(path, arguments[0][: len(arguments[0]) // 2])
+            if strikes and self.how != "after":
+                self.strike()
+            result = real(path, *arguments, **named)
+            if strikes and self.how == "after":
+                self.strike()
+            return result
+
+        return wrapped
+
+    def concerned(self, path, dir_fd):
+        """The absolute path, None where it lies elsewhere."""
         if isinstance(path, int):
             path = os.readlink(f"/proc/self/fd/{path}")
         path = os.fsdecode(path)
         if dir_fd is not None:
             path = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), path)
         path = os.path.abspath(path)
-        return path if path.startswith(folders) else None
+        return path if path.startswith(self.folders) else None
 
-    def count(name, path):
-        """The number of this event, over all processes."""
-        with open(fault["counter"], "a+b") as file:
+    def count(self, name, path):
+        """The number of this event among those that count, over all processes; -2 where it does not."""
+        with open(self.counter, "a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            number = file.read().count(b"\n")
-            role = "worker" if "worker_process" in " ".join(sys.orig_argv) else os.path.basename(sys.argv[0])
-            _real_write(file.fileno(), f"{number} {role} {name} {path}\n".encode())
-        return number
+            lines = file.read().splitlines()
+            line = f"{len(lines)} {role()} {name} {path}"
+            _real_write(file.fileno(), f"{line}\n".encode())
+        return sum(self.on.encode() in other for other in lines) if self.on in line else -2
 
-    def strike():
-        with open(fault["counter"] + ".struck", "w") as file:
-            file.write("worker" if "worker_process" in " ".join(sys.orig_argv) else "other")
-        if fault["who"] == "group":
+    def strike(self):
+        with open(self.counter + ".new", "w") as file:
+            file.write(f"{role()} {os.getpid()}")
+        os.link(self.counter + ".new", self.counter + ".struck")  # seen whole or not at all
+        if self.who == "pause":
+            while not os.path.exists(self.counter + ".go"):
+                time.sleep(0.05)
+            return
+        if self.who == "group":
             os.killpg(os.getpgid(0), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def wrap(name):
-        real = getattr(os, name)
-
-        def wrapped(path, *arguments, **named):
-            concerned = concerns(path, named.get("dir_fd"))
-            if concerned is None:
-                return real(path, *arguments, **named)
-            number = count(name, concerned)
-            if fault["who"] == "full":
-                if number >= fault["at"] >= 0 and name in ("write", "fsync", "mkdir", "open"):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), concerned)
-                return real(path, *arguments, **named)
-            if number == fault["at"]:
-                if fault["how"] == "torn" and name == "write":
-                    _real_write(path, arguments[0][: len(arguments[0]) // 2])
-                if fault["how"] != "after":
-                    strike()
-                real(path, *arguments, **named)
-                strike()
-            return real(path, *arguments, **named)
-
-        setattr(os, name, wrapped)
-
-    for name in ("replace", "rename", "unlink", "remove", "rmdir", "write", "fsync"):
-        wrap(name)
-
 
 if "POLYMILL_FAULT" in os.environ:
-    _install(json.loads(os.environ["POLYMILL_FAULT"]))
+    Fault(**json.loads(os.environ["POLYMILL_FAULT"])).install()

@@ -104,7 +104,7 @@ def test_what_the_scripts_import_is_required() -> None:
 
 
 def test_what_the_tests_import_is_required() -> None:
-    optional = {"decord", "torchcodec"}  # measured by the benchmarks where they are installed
+    optional = {"decord", "torch", "torchcodec"}  # measured by the benchmarks where they are installed
     known = importable("base", "clip4mc", "dev") | {"packaging", "numpy"} | optional
     assert third_party_imports("tests") - known == set()
 
@@ -128,6 +128,15 @@ def test_an_old_python_is_refused_in_one_line(tmp_path: Path) -> None:
         "install one, or name it: make env PYTHON=/path/to/python3.11"
     ]
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_path_with_blanks_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    folder = tmp_path / "my clone"
+    folder.mkdir()
+    result = install(folder, PYTHON=sys.executable)
+    assert result.returncode == 1
+    assert "path with blanks" in result.stderr
+    assert not (folder / ".venv").exists()
 
 
 def test_without_a_network_the_last_lines_say_what_to_do(tmp_path: Path) -> None:

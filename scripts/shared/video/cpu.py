@@ -129,13 +129,10 @@ def _decode_run(
 
 
 def _decode_packets(decoder: VideoCodecContext, packets: Iterator[Packet[VideoStream]]) -> Iterator[VideoFrame]:
-    depth = decoder.reorder_depth
     try:
         for packet in packets:
             yield from decoder.decode(packet)
         yield from decoder.decode(None)
         decoder.flush_buffers()
-        # Emptied decoders forget how many frames they must hold back, and would drop some at the next start.
-        decoder.reorder_depth = depth
     except av.error.FFmpegError as error:
         raise Unplannable(f"the decoder refuses a packet ({error.strerror})") from error

@@ -5,7 +5,7 @@ whose units carry a length instead of a start code.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scripts.shared.video.packets import Unplannable
 
@@ -16,8 +16,7 @@ _HEVC_PARAMETERS = frozenset({32, 33, 34})
 _HEVC_ENDS = frozenset({36, 37})
 
 
-@dataclass(frozen=True)
-class AccessUnit:
+class AccessUnit(NamedTuple):
     """What the units of one packet say.
 
     Args:

@@ -80,7 +80,7 @@ def scan_packets(video: VideoFile, container: InputContainer, stream: VideoStrea
         raise SampleError("truncated", f"{video.path}: it ends within a frame; copy or download it again")
     tail_unproven = (
         open_end
-        and stream.codec_context.name != "h264"  # whose decoder marks what it makes up
+        and stream.codec_context.codec.canonical_name != "h264"  # whose decoder marks what it makes up
         and ts_tail_unproven(video.read_at, video.size, stream.id)
     )
     n_frames = sum(facts.is_frame for facts in table)
@@ -96,15 +96,13 @@ def read_packets(video: VideoFile, container: InputContainer, stream: VideoStrea
     Raises:
         SampleError: `corrupt`, `truncated`, `unreadable`.
     """
-    packets = container.demux(stream)
-    while True:
-        with video.sample_errors("corrupt", "the container is damaged"):
-            packet = next(packets, None)
-        if packet is None or (not packet.size and packet.dts is None and packet.pts is None):
-            # PyAV's mark of the end. Asked for more, it stumbles over streams that turned up on the way.
-            return
-        if packet.size:
-            yield packet
+    with video.sample_errors("corrupt", "the container is damaged"):
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+            elif packet.dts is None and packet.pts is None:
+                # PyAV's mark of the end. Asked for more, it stumbles over streams that turned up on the way.
+                return
 
 
 def _refuse_cut_off(video: VideoFile, stream: VideoStream, format_name: str) -> None:
@@ -121,9 +119,9 @@ class _Inspector:
     """Reads packets of one stream by its codec, and notices what changes on the way."""
 
     def __init__(self, stream: VideoStream) -> None:
-        self._codec = stream.codec_context.name
-        extradata = stream.codec_context.extradata
-        self._n_length = length_size(extradata, self._codec) if self._codec in ("h264", "hevc") else 0
+        self._codec = stream.codec_context.codec.canonical_name
+        self._read_nal = {"h264": h264_unit, "hevc": hevc_unit}.get(self._codec)
+        self._n_length = length_size(stream.codec_context.extradata, self._codec) if self._read_nal else 0
         self._parameters = b""
         self._ended = False
         self._first = True
@@ -135,33 +133,37 @@ class _Inspector:
             Unplannable: the bit stream is not understood, or changes its parameters.
         """
         key = packet.is_keyframe
-        plain = PacketFacts(packet.pts, packet.dts, key, packet.is_discard, corrupt=packet.is_corrupt)
         if not readable:
-            return plain
+            return PacketFacts(packet.pts, packet.dts, key, packet.is_discard, corrupt=packet.is_corrupt)
         if packet.has_sidedata("new_extradata") and not self._first:
             raise Unplannable("the codec's parameters change in mid stream")
         self._first = False
+        layer, n_shown, unreferenced = 0, 1, False
         data = bytes(packet)
-        if self._codec in ("h264", "hevc"):
-            return self._nal_facts(plain, data)
-        if self._codec == "vp9":
+        if self._read_nal is not None:
+            if self._ended:
+                raise Unplannable("the coded sequence ends and another begins")
+            is_key, unreferenced, layer, parameters, self._ended = self._read_nal(data, self._n_length)
+            self._note_parameters(parameters)
+        elif self._codec == "vp9":
             is_key, n_shown = vp9_unit(data)
-        elif self._codec in ("libdav1d", "av1", "libaom-av1"):
-            is_key, n_shown, header = av1_unit(data)
-            self._note_parameters(header)
+        elif self._codec == "av1":
+            is_key, n_shown, parameters = av1_unit(data)
+            self._note_parameters(parameters)
         else:
             raise Unplannable(f"packets of {self._codec} are not told apart")
         if n_shown > 1:
             raise Unplannable("a packet holds several shown frames")
-        return plain._replace(key=key and is_key, shown=n_shown == 1)
-
-    def _nal_facts(self, plain: PacketFacts, data: bytes) -> PacketFacts:
-        if self._ended:
-            raise Unplannable("the coded sequence ends and another begins")
-        unit = h264_unit(data, self._n_length) if self._codec == "h264" else hevc_unit(data, self._n_length)
-        self._note_parameters(unit.parameters)
-        self._ended = unit.ends_sequence
-        return plain._replace(key=plain.key and unit.random_access, unreferenced=unit.unreferenced, layer=unit.layer)
+        return PacketFacts(
+            packet.pts,
+            packet.dts,
+            key and is_key,
+            packet.is_discard,
+            unreferenced,
+            layer,
+            n_shown == 1,
+            packet.is_corrupt,
+        )
 
     def _note_parameters(self, parameters: bytes) -> None:
         if parameters and parameters != (self._parameters or parameters):

@@ -6,6 +6,7 @@ their own pictures are tried, and no protocol may open anything else.
 """
 
 import errno
+import gc
 import os
 import stat
 from collections.abc import Iterator
@@ -104,6 +105,9 @@ class VideoFile:
     def close(self) -> None:
         """Close the file; containers opened from it cannot read any more."""
         os.close(self._fd)
+        # PyAV's containers and streams refer to each other, so that decoders, with some 40 MB of frames at
+        # 1080p, would wait for a full collection; those of this file are young.
+        gc.collect(1)
 
     def read_at(self, first: int, count: int) -> bytes:
         """Up to `count` bytes from byte `first` on."""

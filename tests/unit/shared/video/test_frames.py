@@ -11,6 +11,8 @@ from scripts.shared.video.frames import read_frames
 from tests.odd_videos import ODD, burnt_number
 from tests.unit.shared.video.conftest import OddVideo, all_frames, every, scaled, uniform
 
+DATA = Path(__file__).parents[3] / "data"
+REAL = sorted(path.relative_to(DATA) for path in DATA.rglob("*") if path.suffix in (".mp4", ".mkv", ".webm", ".avi"))
 GOOD = [name for name, odd in ODD.items() if odd.path in ("planned", "sequential")]
 BAD = [name for name in ODD if name not in GOOD]
 
@@ -22,6 +24,17 @@ def test_the_frames_are_those_of_a_full_decode_bit_by_bit(name: str, odd_video: 
     got = read_frames(path, uniform, height=60, width=100)
     assert got.n_source_frames == len(truth)
     assert got.numbers == tuple(uniform(len(truth)))
+    for picture, number in zip(got.frames, got.numbers, strict=True):
+        np.testing.assert_array_equal(picture, scaled(truth[number], 60, 100))
+
+
+@pytest.mark.parametrize("name", REAL, ids=str)
+def test_real_footage_gives_the_frames_of_a_full_decode(name: Path) -> None:
+    truth = all_frames(DATA / name)
+    if not truth:
+        pytest.skip("kept as an example of what cannot be decoded")
+    got = read_frames(DATA / name, uniform, height=60, width=100)
+    assert got.n_source_frames == len(truth)
     for picture, number in zip(got.frames, got.numbers, strict=True):
         np.testing.assert_array_equal(picture, scaled(truth[number], 60, 100))
 

@@ -222,6 +222,17 @@ def test_a_container_that_declares_its_size_is_never_silently_shorter(
         assert failure(path).error == "truncated"
 
 
+def test_an_mp4_cut_exactly_between_two_frames_is_truncated(odd_video: OddVideo, tmp_path: Path) -> None:
+    """No frame is broken then; only the index tells that some are missing."""
+    data = odd_video("index in front").read_bytes()
+    with av.open(str(odd_video("index in front"))) as container:
+        ends = [packet.pos + packet.size for packet in container.demux(video=0) if packet.size]
+    for end in ends[-40:-1:13]:
+        (tmp_path / "cut.mp4").write_bytes(data[:end])
+        error = failure(tmp_path / "cut.mp4")
+        assert (error.error, "index" in error.message) == ("truncated", True)
+
+
 def test_a_hevc_stream_cut_at_a_packet_is_not_believed(odd_video: OddVideo, tmp_path: Path) -> None:
     """FFmpeg gives the cut frame as if it were whole; the missing stuffing shows that it is not."""
     whole = odd_video("hevc ts")

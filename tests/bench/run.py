@@ -1,0 +1,119 @@
+"""Run benches, keep their tables, and write docs/benchmarks.md from all that are kept.
+
+python -m tests.bench.run            all benches
+python -m tests.bench.run decode     tests/bench/bench_decode.py alone
+python -m tests.bench.run --page     none; only write the page again
+"""
+
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tests.bench.table import Table
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
+LIBRARIES = ("av", "numpy", "opencv-python-headless", "snakemake")
+
+
+def bench_names() -> list[str]:
+    """All benches beside this file."""
+    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures depend on, and nothing that names the machine."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    kib = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "ram_gib": round(kib / 2**20)}
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that do the work."""
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def keep(name: str, table: Table) -> None:
+    """Store a table with its day, machine and versions."""
+    record = {
+        "name": name,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+        "versions": {**versions(), **table.versions},
+        "table": asdict(table),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_page() -> None:
+    """docs/benchmarks.md from every stored table."""
+    parts = [
+        "# Benchmarks\n\nMeasured, not promised: each table was made by the command above it, on the machine under "
+        "it. `make bench` runs all of them and writes this page.\n"
+    ]
+    parts += [_section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
+    PAGE.write_text("\n".join(parts))
+
+
+def _section(record: dict[str, Any]) -> str:
+    table = record["table"]
+    rows = [table["columns"], ["---"] + ["---:"] * (len(table["columns"]) - 1), *table["rows"]]
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    host = record["machine"]
+    libraries = ", ".join(f"{library} {version}" for library, version in record["versions"].items())
+    made = f"{record['date']}; {host['cpu']}, {host['cores']} cores, {host['ram_gib']} GiB; {libraries}."
+    notes = "".join(f"- {note}\n" for note in table["notes"])
+    return (
+        f"## {table['title']}\n\n    python -m tests.bench.run {record['name']}\n\n{table['about']}\n\n"
+        + "\n".join(lines)
+        + f"\n\n{notes}\n{made}\n"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+    return str(value)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named benches, all without names."""
+    names = [name for name in arguments if name != "--page"] or ([] if "--page" in arguments else bench_names())
+    unknown = sorted(set(names) - set(bench_names()))
+    if unknown:
+        print(f"no bench {', '.join(unknown)}; there are: {', '.join(bench_names())}", file=sys.stderr)
+        return 2
+    for name in names:
+        print(f"{name} ...", flush=True)
+        keep(name, importlib.import_module(f"tests.bench.bench_{name}").run())
+    write_page()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,30 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from scripts.shared.errors import JobError
+from scripts.shared.job_log import job_log
+
+
+def test_what_a_job_says_goes_to_its_log_and_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with job_log(tmp_path / "logs" / "job.log"):
+        logging.info("hello %s", "there")
+    assert "hello there" in (tmp_path / "logs" / "job.log").read_text()
+    assert "hello there" in capsys.readouterr().err
+
+
+def test_an_error_that_a_user_can_mend_ends_the_job_without_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "job.log"):
+        raise JobError("the disk is full")
+    assert ended.value.code == 1
+    assert "the disk is full" in (tmp_path / "job.log").read_text()
+    assert "Traceback" not in (tmp_path / "job.log").read_text()
+
+
+def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), job_log(tmp_path / "job.log"):
+        _ = 1 / 0
+    assert "Traceback" in (tmp_path / "job.log").read_text()

@@ -1,0 +1,214 @@
+"""Workers may die in any way: it costs the sample in their hands."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.shared import worker_pool
+from scripts.shared.errors import JobError, SampleError
+from scripts.shared.worker_pool import run_tasks
+from tests.snakemake_run import ROOT
+
+ACT = "tests.pool_tasks:act"
+
+
+def run(tasks: list[Any], *, workers: int = 2, timeout_s: float = 60, function: str = ACT) -> dict[int, Any]:
+    numbered = {id(task): number for number, task in enumerate(tasks)}
+    results = list(run_tasks(function, tasks, workers=workers, timeout_s=timeout_s))
+    assert len(results) == len(tasks)
+    return {numbered[id(task)]: result for task, result in results}
+
+
+def with_neighbours(task: tuple[Any, ...], **named: Any) -> Any:
+    """The result of a task among five others, which must all be made."""
+    tasks: list[Any] = [("return", number) for number in range(5)]
+    tasks.insert(2, task)
+    results = run(tasks, **named)
+    deviant = results.pop(2)
+    assert sorted(results.values()) == [0, 1, 2, 3, 4]
+    return deviant
+
+
+def test_each_task_gives_its_result() -> None:
+    assert run([("return", number) for number in range(20)]) == {number: number for number in range(20)}
+
+
+def test_no_task_needs_no_worker() -> None:
+    assert run([], function="no.such:module") == {}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_killed_worker_costs_one_task(workers: int) -> None:
+    error = with_neighbours(("killed",), workers=workers)
+    assert (error.error, error.message) == ("worker_died", "the worker process was ended by SIGKILL on this sample")
+
+
+def test_a_segmentation_fault_costs_one_task() -> None:
+    error = with_neighbours(("segfault",))
+    assert (error.error, error.message) == ("worker_died", "the worker process was ended by SIGSEGV on this sample")
+
+
+def test_a_worker_that_exits_costs_one_task() -> None:
+    error = with_neighbours(("exit", 3))
+    assert (error.error, error.message) == ("worker_died", "the worker process ended with status 3 on this sample")
+
+
+@pytest.mark.parametrize("deed", ["hang", "hang deaf"])
+def test_a_hanging_worker_costs_one_task_after_its_time(deed: str, tmp_path: Path) -> None:
+    error = with_neighbours((deed, str(tmp_path / "pid")), timeout_s=1.5)
+    assert (error.error, error.message) == ("timeout", "took more than sample_timeout_s = 1.5 s")
+
+
+def test_the_time_of_a_task_is_its_own_not_that_of_the_queue() -> None:
+    assert (
+        len(set(run([("pid", 0.6)] * 1 + [("pid", 0.6001), ("pid", 0.6002)], workers=1, timeout_s=1.5).values())) == 1
+    )
+
+
+def test_every_second_task_kills_its_worker_and_the_others_are_made() -> None:
+    tasks: list[Any] = [("return", number) if number % 2 else ("killed", number) for number in range(8)]
+    results = run(tasks, workers=2)
+    assert [results[number] for number in range(1, 8, 2)] == [1, 3, 5, 7]
+    assert {results[number].error for number in range(0, 8, 2)} == {"worker_died"}
+
+
+def test_a_sample_error_is_the_result() -> None:
+    error = with_neighbours(("sample error",))
+    assert (error.error, error.message) == ("no_video", "no picture in it")
+
+
+def test_a_defect_costs_one_task_and_is_named() -> None:
+    error = with_neighbours(("raise", ZeroDivisionError("by zero")))
+    assert error.error == "internal_error"
+    assert error.message.startswith("ZeroDivisionError: by zero (a defect of Polymill")
+
+
+def test_a_worker_without_memory_says_so() -> None:
+    assert with_neighbours(("raise", MemoryError())).error == "out_of_memory"
+
+
+def test_a_result_that_cannot_be_sent_costs_one_task() -> None:
+    error = with_neighbours(("unpicklable",))
+    assert isinstance(error, SampleError)
+
+
+def test_what_libraries_print_does_not_disturb() -> None:
+    assert with_neighbours(("print",)) == "talked"
+
+
+def test_a_job_error_ends_the_whole_run() -> None:
+    with pytest.raises(JobError, match="the disk is full"):
+        run([("return", 1), ("job error",), ("return", 2)])
+
+
+def test_a_worker_that_cannot_start_ends_the_run_with_a_word() -> None:
+    with pytest.raises(JobError, match="a worker process ended with status 1 while it started; its output says why"):
+        run([("return", 1)], function="no.such:module")
+
+
+def test_workers_that_are_killed_while_they_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stillborn(worker_pool._Worker):
+        def __init__(self, function: str) -> None:
+            super().__init__(function)
+            self.process.kill()
+
+    monkeypatch.setattr(worker_pool, "_Worker", Stillborn)
+    with pytest.raises(JobError, match="killed while they start: is there enough memory"):
+        run([("return", 1)], workers=1)
+
+
+def test_a_worker_killed_while_it_starts_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    born: list[int] = []
+
+    class FirstStillborn(worker_pool._Worker):
+        def __init__(self, function: str) -> None:
+            super().__init__(function)
+            if not born:
+                self.process.kill()
+            born.append(self.process.pid)
+
+    monkeypatch.setattr(worker_pool, "_Worker", FirstStillborn)
+    assert run([("return", 1)], workers=1) == {0: 1}
+    assert len(born) == 2
+
+
+def test_a_worker_killed_between_two_tasks_costs_nothing_but_perhaps_the_next() -> None:
+    tasks = [("pid", 0.0), ("return", 1), ("return", 2)]
+    results = run_tasks(ACT, tasks, workers=1, timeout_s=60)
+    _, pid = next(results)
+    os.kill(pid, signal.SIGKILL)
+    rest = [result for _, result in results]
+    assert len(rest) == 2
+    assert rest[-1] == 2
+    assert rest[0] == 1 or rest[0].error == "worker_died"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(what: Any, seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs two hanging tasks; its workers' pids lie in `0` and `1`."""
+    code = (
+        "from scripts.shared.worker_pool import run_tasks\n"
+        f"tasks = [('hang', r'{tmp_path}/' + str(n)) for n in range(2)]\n"
+        f"print(list(run_tasks('{ACT}', tasks, workers=2, timeout_s=100)))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_parent(parent: "subprocess.Popen[str]", tmp_path: Path, sign: int) -> None:
+    pids = [
+        int(wait_for(lambda n=n: (tmp_path / str(n)).exists() and (tmp_path / str(n)).read_text())) for n in range(2)
+    ]
+    assert all(map(alive, pids))
+    parent.send_signal(sign)
+    parent.wait(timeout=30)
+    wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_a_pause_longer_than_the_time_limit_fails_no_task(tmp_path: Path) -> None:
+    code = (
+        "from scripts.shared.worker_pool import run_tasks\n"
+        f"tasks = [(r'{tmp_path}/' + str(n), n) for n in range(2)]\n"
+        "function = 'tests.pool_tasks:sleep_and_count'\n"
+        "print(sorted(result for _, result in run_tasks(function, tasks, workers=2, timeout_s=4)))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE, start_new_session=True
+    )
+    wait_for(lambda: (tmp_path / "0").exists() and (tmp_path / "1").exists())
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(6)
+    os.killpg(process.pid, signal.SIGCONT)
+    printed, _ = process.communicate(timeout=60)
+    assert printed == "[0, 1]\n"
+
+
+def test_workers_compute_with_one_thread(tmp_path: Path) -> None:
+    assert run([("return", 1)], function="tests.pool_tasks:act") == {0: 1}
+    assert worker_pool._ONE_THREAD["OMP_NUM_THREADS"] == "1"
