@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.shared import atomic_files, index_plan, layout, ledger
+from scripts.shared.entry_list import EntryList
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
 from scripts.shared.members import Members, read_members, save_members, shard_name
 from scripts.shared.plan import read_header, write_plan
 from scripts.shared.shard_look import ShardLook, look_at_shard, needs_new_plan, plan_path
-from scripts.shared.stage import SourceEntry, Stage
+from scripts.shared.stage import Stage
 
 _held_locks: list[LockFile] = []
 
@@ -83,10 +84,10 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
     notes = _damage_note(members, stage)
     known = len(members.shard_of)
-    members.assign((entry.key for entry in wanted), stage.shard_size)
+    members.assign(wanted.keys, stage.shard_size)
     by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
-    for position in sorted(range(len(wanted)), key=lambda i: wanted[i].key):
-        by_shard[shard_name(members.shard_of[wanted[position].key])].append(position)
+    for position in sorted(range(len(wanted)), key=wanted.keys.__getitem__):
+        by_shard[shard_name(members.shard_of[wanted.keys[position]])].append(position)
     looks = [look_at_shard(stage, shard, by_shard[shard], wanted) for shard in sorted(by_shard)]
     _stop_if_sources_gone(stage, looks)
     plan = DatasetPlan({}, stage.work_dir, looks, len(wanted), len(members.shard_of) - len(wanted), notes)
@@ -97,7 +98,7 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         save_members(layout.members_file(stage.dataset_dir), members)
     for look in looks:
         plan.plans[look.shard] = _settle(stage, look, wanted, scratch)
-    plan.index_plan = index_plan.settle(stage, [entry.key for entry in wanted], list(plan.plans), scratch)
+    plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
     return plan
 
 
@@ -111,11 +112,11 @@ def hold_dataset(stage: Stage) -> None:
     _lock(stage)
 
 
-def read_wanted(stage: Stage) -> list[SourceEntry]:
+def read_wanted(stage: Stage) -> EntryList:
     """The samples of the source list that the user selected, in its order."""
-    listed = list(stage.read_list())
-    chosen = stage.choose([entry.key for entry in listed])
-    return listed if len(chosen) == len(listed) else [listed[position] for position in chosen]
+    listed = EntryList(stage.read_list())
+    chosen = stage.choose(listed.keys)
+    return listed if len(chosen) == len(listed) else listed.only(chosen)
 
 
 def all_ledgers(stage: Stage) -> list[Path]:
@@ -131,8 +132,8 @@ def _damage_note(members: Members, stage: Stage) -> list[str]:
     return [f"{path}: {members.damaged} damaged line(s); what the ledgers know was put back"]
 
 
-def _gone_note(stage: Stage, members: Members, wanted: list[SourceEntry], known: int) -> list[str]:
-    keys = {entry.key for entry in wanted}
+def _gone_note(stage: Stage, members: Members, wanted: EntryList, known: int) -> list[str]:
+    keys = set(wanted.keys)
     gone = [key for key in members.shard_of if key not in keys]
     new = list(members.shard_of)[known:]
     note = stage.explain_gone(gone, new)
@@ -154,7 +155,7 @@ def _stop_if_sources_gone(stage: Stage, looks: list[ShardLook]) -> None:
         )
 
 
-def _settle(stage: Stage, look: ShardLook, wanted: list[SourceEntry], scratch: Path | None) -> Path:
+def _settle(stage: Stage, look: ShardLook, wanted: EntryList, scratch: Path | None) -> Path:
     """Write a shard's plan where it must change; the file that stands for it."""
     path = plan_path(stage, look.shard)
     receipt = layout.receipt_file(stage.stage_work_dir, look.shard)

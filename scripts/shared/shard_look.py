@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.shared import layout
+from scripts.shared.entry_list import EntryList
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
 from scripts.shared.ledger import Row, ShardLedger, read_shard
 from scripts.shared.plan import PlanHeader, sample_line
@@ -49,7 +50,7 @@ class ShardLook:
     rate: float | None = None
     stale_ledger: bool = False
 
-    def plan_lines(self, wanted: Sequence[SourceEntry]) -> list[bytes]:
+    def plan_lines(self, wanted: EntryList) -> list[bytes]:
         """The samples as they stand in the plan."""
         return [
             sample_line(wanted[position].key, stat, wanted[position].entry)
@@ -57,7 +58,7 @@ class ShardLook:
         ]
 
 
-def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: Sequence[SourceEntry]) -> ShardLook:
+def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: EntryList) -> ShardLook:
     """Compare what a shard must hold with what its ledger and its files say.
 
     Args:

@@ -48,11 +48,11 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     if scratch is None:
         hold_dataset(stage)
     wanted = read_wanted(stage)
-    position = next((i for i, entry in enumerate(wanted) if entry.key == key), None)
-    if position is None:
+    if key not in wanted.keys:
         raise PlanningError(f"{stage.label}: {key} is not among the {len(wanted):,} samples of its list")
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
-    members.assign((entry.key for entry in wanted), stage.shard_size)
+    position = wanted.keys.index(key)
+    members.assign(wanted.keys, stage.shard_size)
     look = look_at_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
     if not look.reasons and not look.failed:
         return SinglePlan(path if path.exists() else stage.source_dir / wanted[position].source, True)
