@@ -1,4 +1,6 @@
 # CLIP4MC data preparation: video-text pairs to frame, token and size files.
+import functools
+
 from scripts.clip4mc.stage import SAMPLE_FILES, frames_stage
 from scripts.clip4mc.merge import merged_datasets
 
@@ -15,12 +17,13 @@ CLIP4MC_GATE = f"{CLIP4MC_WORK}/gate/passed.json"
 CLIP4MC_MERGED = f"{RESULTS}/clip4mc/dataset_info.json"
 
 
-def clip4mc_stage(wildcards):
-    return frames_stage(CONFIG, wildcards.dataset)
+@functools.cache
+def clip4mc_stage(dataset):
+    return frames_stage(CONFIG, dataset)
 
 
 def clip4mc_receipts_of(dataset):
-    shards = PLANS.shards(frames_stage(CONFIG, dataset))
+    shards = PLANS.shards(clip4mc_stage(dataset))
     return expand(CLIP4MC_RECEIPT, dataset=dataset, shard=shards)
 
 
@@ -42,14 +45,8 @@ def clip4mc_targets(wildcards):
 
 @planned
 def clip4mc_sample_plan(wildcards):
-    plan = PLANS.single(clip4mc_stage(wildcards), wildcards.sample)
+    plan = PLANS.single(clip4mc_stage(wildcards.dataset), wildcards.sample)
     return ancient(str(plan.path)) if plan.current else str(plan.path)
-
-
-wildcard_constraints:
-    dataset="[A-Za-z0-9_-]+",
-    shard="[0-9]+",
-    sample="sample_[0-9]+_[A-Za-z0-9_-]+",
 
 
 localrules:
@@ -63,7 +60,9 @@ localrules:
 rule clip4mc_frames:
     input:
         plan=planned(
-            lambda wildcards: PLANS.plan(clip4mc_stage(wildcards), wildcards.shard)
+            lambda wildcards: PLANS.plan(
+                clip4mc_stage(wildcards.dataset), wildcards.shard
+            )
         ),
     output:
         receipt=CLIP4MC_RECEIPT,
@@ -76,7 +75,7 @@ rule clip4mc_frames:
     threads: lambda wildcards: CLIP4MC["datasets"][wildcards.dataset]["workers"]
     resources:
         gpu=0,
-        # A worker takes 150 MB at 1080p.
+        # A worker takes 150 MB at 1080p; 4K and a margin.
         mem_mb=lambda wildcards, threads, attempt: (500 + 250 * threads) * attempt,
     script:
         "../scripts/clip4mc/rule_frames.py"
@@ -90,6 +89,8 @@ rule clip4mc_sample:
         [f"{CLIP4MC_RESULTS}/{{sample}}/{file}" for file in SAMPLE_FILES],
     log:
         "logs/clip4mc_sample/{dataset}/{sample}.log",
+    wildcard_constraints:
+        sample="sample_[0-9]+_[A-Za-z0-9_-]+",
     conda:
         "../envs/clip4mc.yaml"
     script:
@@ -98,7 +99,7 @@ rule clip4mc_sample:
 
 rule clip4mc_index:
     input:
-        plan=planned(lambda wildcards: PLANS.index(clip4mc_stage(wildcards))),
+        plan=planned(lambda wildcards: PLANS.index(clip4mc_stage(wildcards.dataset))),
         receipts=planned(lambda wildcards: clip4mc_receipts_of(wildcards.dataset)),
     output:
         info=CLIP4MC_INDEX["info"],
@@ -134,7 +135,11 @@ rule clip4mc_gate:
 
 rule clip4mc_merge:
     input:
-        expand(CLIP4MC_INDEX["info"], dataset=merged_datasets(CLIP4MC)),
+        planned(
+            lambda wildcards: expand(
+                CLIP4MC_INDEX["info"], dataset=merged_datasets(CLIP4MC)
+            )
+        ),
     output:
         info=CLIP4MC_MERGED,
     log:

@@ -8,7 +8,6 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from scripts.shared.config import load_config
-from scripts.shared.devices import visible_gpus
 from scripts.shared.errors import PolymillError
 from scripts.shared.plans import PlanMode, Plans
 
@@ -28,11 +27,6 @@ except PolymillError as error:
 RESULTS, WORK = CONFIG["results_dir"], CONFIG["work_dir"]
 
 
-# Snakemake counts GPUs only where it knows a total.
-if workflow.is_main_process and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = len(visible_gpus(CONFIG["gpus"]))
-
-
 def plan_mode():
     """How far this process may plan. Snakemake knows it inside input functions only, not while it parses."""
     real = (
@@ -48,6 +42,11 @@ def plan_mode():
 
 
 PLANS = Plans(plan_mode)
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    shard="[0-9]+",
 
 
 def planned(function):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from sys import intern
 
 from scripts.clip4mc.pairs import vid_of
 from scripts.clip4mc.splits import SPLITS, split_samples
@@ -10,6 +10,8 @@ from scripts.shared import atomic_files
 from scripts.shared.index_files import counts, read_listed, write_failures
 from scripts.shared.index_plan import read_index_plan
 from scripts.shared.ledger import Row
+
+_Failure = tuple[str, str, str]  # source, error class, message
 
 
 def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -> None:
@@ -30,13 +32,13 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
     decoders: list[str] = []
     failed: list[tuple[str, str, str, str]] = []
     n_bytes = 0
-    for key, row in read_listed(plan, _keep):
-        if row["status"] == "ok":
+    for key, (failure, decoder, size) in read_listed(plan, _keep):
+        if failure is None:
             made.append(key)
-            decoders.append(row["decoder"])
-            n_bytes += row["n_bytes"]
+            decoders.append(decoder)
+            n_bytes += size
         else:
-            failed.append((key, row["source"], row["error"], row["message"]))
+            failed.append((key, *failure))
     by_video = settings["split_by"] == "video"
     groups = [vid_of(key) for key in made] if by_video else made
     splits, note = split_samples(groups, mode=settings["split_mode"], seed=settings["seed"])
@@ -62,8 +64,10 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
     )
 
 
-def _keep(row: Row) -> dict[str, Any]:
+def _keep(row: Row) -> tuple[_Failure | None, str, int]:
+    """What the index needs of a row: the failure, or the decoder and the bytes of the files."""
     if row["status"] == "failed":
-        return {"status": "failed", "source": row["source_name"], "error": row["error"], "message": row["message"]}
-    n_bytes = sum(size for size, _ in row["files"].values())
-    return {"status": "ok", "decoder": row["facts"]["decoder"], "n_bytes": n_bytes}
+        return (row["source_name"], row["error"], row["message"]), "", 0
+    facts = row["facts"]
+    decoder = f"{facts['decoder']}, every frame" if facts["fallback"] else facts["decoder"]
+    return None, intern(decoder), sum(size for size, _ in row["files"].values())

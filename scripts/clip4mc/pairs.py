@@ -104,7 +104,7 @@ def _clip_name(pair: dict[str, Any]) -> str:
 
 
 def _caption(pair: dict[str, Any]) -> str:
-    field = "transcript" if pair.get("transcript") is not None else "transcript clip"
+    field = "transcript" if pair.get("transcript") not in (None, "") else "transcript clip"
     caption = pair.get(field)
     if isinstance(caption, list) and all(isinstance(word, str) for word in caption):
         caption = " ".join(caption)

@@ -52,7 +52,8 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
         "size.json": json.dumps(sizes).encode(),
     }
     facts = {
-        "decoder": decoder_name(decoded.decoder, decoded.fallback),
+        "decoder": decoded.decoder,
+        "fallback": decoded.fallback,
         "pts": decoded.pts,
         "time_base": decoded.time_base,
         "n_frames": decoded.n_source_frames,
@@ -61,11 +62,6 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
         "duration_s": round(decoded.duration_s, 3),
     }
     return contents, facts
-
-
-def decoder_name(decoder: str, fallback: str | None) -> str:
-    """The decoder that made a sample, with the reason where it had to decode every frame."""
-    return f"{decoder}, every frame: {fallback}" if fallback else decoder
 
 
 @cache

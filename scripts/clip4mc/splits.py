@@ -41,7 +41,8 @@ def _fill_empty(split_of: dict[str, str], hashes: dict[str, int]) -> str:
     moved = []
     for split in ("val", "test"):
         if len(split_of) >= _MIN_GROUPS and split not in split_of.values():
-            donors = [group for group, held in split_of.items() if held == _fullest(split_of)]
+            fullest = _fullest(split_of)
+            donors = [group for group, held in split_of.items() if held == fullest]
             group = min(donors, key=lambda donor: (hashes[donor], donor))
             split_of[group] = split
             moved.append(f"{group} to {split}")

@@ -8,8 +8,9 @@ from typing import Any
 from scripts.clip4mc.pairs import explain_moves, read_pairs
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_file
-from scripts.shared.selection import parse_selection, select_keys
+from scripts.shared.selection import Selection, parse_selection, select_keys
 from scripts.shared.stage import PlanOptions, Stage
+from scripts.shared.tokenizer_files import tokenizer_files
 
 FORMAT = 1  # raise when the same settings give other bytes: every sample is made again
 SAMPLE_FILES = ("video_input.pkl", "text_input.pkl", "size.json")
@@ -23,7 +24,6 @@ _BYTE_SETTINGS = (
     "default_size",
 )
 _INDEX_SETTINGS = ("split_mode", "split_by", "seed", "paths")
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt")
 _OTHER_BYTES = 2_000  # a sample's pickle headers, tokens and sizes, about
 
 
@@ -33,10 +33,17 @@ def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
     Args:
         config: the whole configuration, as `load_config` gives it.
         name: the dataset.
+
+    Raises:
+        ConfigError: there is no such dataset, another one has the same output folder, or its tokenizer is none.
     """
-    dataset = config["clip4mc"]["datasets"][name]
+    datasets = config["clip4mc"]["datasets"]
+    if name not in datasets:
+        raise ConfigError(f"clip4mc: no dataset {name!r}; there are {', '.join(datasets) or 'none'}")
+    dataset = datasets[name]
+    dataset_dir = _output_dir(config, name)
+    _check_apart(config, name)
     link = Path(config["results_dir"], "clip4mc", name)
-    dataset_dir = Path(dataset["output_dir"]) if "output_dir" in dataset else link
     root = str(dataset_dir.absolute()) if dataset["paths"] == "absolute" else ""
     return Stage(
         system="clip4mc",
@@ -57,23 +64,43 @@ def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
         index={key: dataset[key] for key in _INDEX_SETTINGS} | {"root": root},
         explain_gone=explain_moves,
         options=PlanOptions.from_config(dataset),
-        link=link if dataset_dir != link else None,
+        link=link if dataset_dir.absolute() != link.absolute() else None,
     )
+
+
+def _output_dir(config: Mapping[str, Any], name: str) -> Path:
+    chosen = config["clip4mc"]["datasets"][name].get("output_dir")
+    return Path(chosen) if chosen else Path(config["results_dir"], "clip4mc", name)
+
+
+def _check_apart(config: Mapping[str, Any], name: str) -> None:
+    """Two datasets in one folder would take each other's samples for their own."""
+    mine = _output_dir(config, name).resolve()
+    for other in config["clip4mc"]["datasets"]:
+        theirs = _output_dir(config, other).resolve()
+        if other != name and (mine.is_relative_to(theirs) or theirs.is_relative_to(mine)):
+            raise ConfigError(
+                f"clip4mc.datasets: {name} and {other} would both lie in {min(mine, theirs)}; give each an output_dir "
+                "of its own"
+            )
 
 
 def byte_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """The settings on which the bytes of a sample depend."""
     settings = {key: dataset[key] for key in _BYTE_SETTINGS}
+    if dataset["decoder"] == "opencv":
+        settings["scaler"] = "cv2"  # it always scales so
     return settings | {"format": FORMAT, "tokenizer": _tokenizer_digest(dataset["tokenizer"])}
 
 
 def _tokenizer_digest(folder: str) -> str:
+    """Digest of the files that the tokenizer is read from, wherever they lie."""
     if folder == "embedded":
         return folder
-    files = [path for name in _TOKENIZER_FILES if (path := Path(folder, name)).is_file()]
-    if not files:
-        raise ConfigError(f"clip4mc.tokenizer: {folder} holds no CLIP tokenizer: neither tokenizer.json nor vocab.json")
-    return "-".join(f"{path.name}:{digest_file(path)}" for path in files)
+    try:
+        return "-".join(f"{path.name}:{digest_file(path)}" for path in tokenizer_files(Path(folder)))
+    except OSError as error:
+        raise ConfigError(f"tokenizer: {error.filename}: {error.strerror}") from error
 
 
 def choose_samples(dataset: Mapping[str, Any], keys: Sequence[str]) -> Sequence[int]:
@@ -82,7 +109,7 @@ def choose_samples(dataset: Mapping[str, Any], keys: Sequence[str]) -> Sequence[
         return range(len(keys))
     positions = select_keys(keys, parse_selection(dataset["select"]), seed=dataset["seed"])
     if dataset["max_samples"]:
-        some = parse_selection(f"random:{dataset['max_samples']}")
+        some = Selection("random", count=dataset["max_samples"])
         kept = select_keys([keys[position] for position in positions], some, seed=dataset["seed"])
         positions = [positions[place] for place in kept]
     return positions

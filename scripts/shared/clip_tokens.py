@@ -23,6 +23,7 @@ import regex
 from numpy.typing import NDArray
 
 from scripts.shared.errors import ConfigError
+from scripts.shared.tokenizer_files import tokenizer_files
 
 START = "<|startoftext|>"
 END = "<|endoftext|>"
@@ -116,29 +117,17 @@ class ClipTokenizer:
         Raises:
             ConfigError: files are missing, damaged, or not those of a byte-level CLIP tokenizer.
         """
-        if not folder.is_dir():
-            raise ConfigError(f"tokenizer: {folder} is no folder; name one that holds a CLIP tokenizer")
-        vocabulary_path, merges_path = folder / "vocab.json", folder / "merges.txt"
-        both_path = folder / "tokenizer.json"
-        if vocabulary_path.is_file() and merges_path.is_file():
+        first, *others = tokenizer_files(folder)
+        if others:
+            vocabulary_path, merges_path = first, others[0]
             vocabulary = _checked_vocabulary(_read_json(vocabulary_path), str(vocabulary_path))
             lines = _read_text(merges_path).split("\n")
             if lines[0].startswith("#version"):
                 del lines[0]
             merges = _split_merges([line for line in lines if line.strip()], str(merges_path))
             return cls(vocabulary, merges, source=str(folder))
-        if both_path.is_file():
-            vocabulary, merges = _unpack_tokenizer_json(_read_json(both_path), str(both_path))
-            return cls(vocabulary, merges, source=str(both_path))
-        found = [path.name for path in (vocabulary_path, merges_path) if path.is_file()]
-        lacking = "has neither vocab.json and merges.txt, nor"
-        if found:
-            other = next(name for name in ("vocab.json", "merges.txt") if name not in found)
-            lacking = f"has {found[0]} but not {other}, nor"
-        raise ConfigError(
-            f"tokenizer: {folder} {lacking} tokenizer.json; copy them from "
-            "the CLIP model that the captions are for, or leave `tokenizer` out for OpenAI's vocabulary"
-        )
+        vocabulary, merges = _unpack_tokenizer_json(_read_json(first), str(first))
+        return cls(vocabulary, merges, source=str(first))
 
     @cached_property
     def fingerprint(self) -> str:

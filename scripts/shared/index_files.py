@@ -10,7 +10,7 @@ from typing import Any
 from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError
 from scripts.shared.index_plan import IndexPlan
-from scripts.shared.ledger import Row, read_shard
+from scripts.shared.ledger import Row, list_shards, read_shard
 from scripts.shared.members import read_members
 
 
@@ -19,21 +19,21 @@ def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[s
 
     Args:
         plan: the index plan.
-        keep: takes a ledger row and gives what the index needs of it, so that a million rows need not be held.
+        keep: gives what the index needs of a ledger row, never None, so that a million rows need not be held.
 
     Raises:
         JobError: a sample has no row: its shard's job has not ended.
     """
-    wanted = dict.fromkeys(plan.keys)
     folder = layout.ledger_dir(Path(plan.dataset_dir), plan.stage)
     # After damage to `members` a key may have rows in two shards: those of its own count.
     shard_of = read_members(layout.members_file(Path(plan.dataset_dir)), []).shard_of
-    kept: dict[str, Any] = {}
+    kept: dict[str, Any] = dict.fromkeys(plan.keys)
+    files = list_shards(folder)
     for shard in plan.shards:
-        for key, row in read_shard(folder, shard).rows.items():
-            if key in wanted and shard_of.get(key, int(shard)) == int(shard) and row["status"] in ("ok", "failed"):
+        for key, row in read_shard(folder, shard, files.get(shard, [])).rows.items():
+            if key in kept and shard_of.get(key, int(shard)) == int(shard) and row["status"] in ("ok", "failed"):
                 kept[key] = keep(row)
-    missing = [key for key in plan.keys if key not in kept]
+    missing = [key for key in plan.keys if kept[key] is None]
     if missing:
         raise JobError(
             f"{folder}: {len(missing):,} samples have no row, such as {missing[0]}; run again: they are made first"

@@ -14,11 +14,12 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 
 
 @contextmanager
-def job_log(path: Path) -> Iterator[None]:
+def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
     """Log to `path` and to stderr; end the process with status 1 on an error that a user can mend.
 
     Args:
         path: the rule's log file; a new job starts it anew.
+        make_target: what brings the packages that the job needs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [logging.FileHandler(path, "w", "utf-8"), logging.StreamHandler(sys.stderr)]
@@ -29,6 +30,10 @@ def job_log(path: Path) -> Iterator[None]:
         yield
     except PolymillError as error:
         logging.error("%s", error)
+        logging.shutdown()
+        sys.exit(1)
+    except ImportError as error:  # PackageNotFoundError is one too
+        logging.error("the Python package %s is missing: `make %s` installs it", error.name, make_target)
         logging.shutdown()
         sys.exit(1)
     except OSError as error:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.shared import atomic_files, ledger
+from scripts.shared.errors import PlanningError
 
 _LINE = re.compile(r"(\d+) (.+)")
 _CLOSE = b"# 1 "
+_CLOSE_OF_ANY = re.compile(rb"# (\d+) [0-9a-f]{8}\n")
 
 
 @dataclass
@@ -31,15 +33,10 @@ class Members:
     damaged: int = 0
     unsaved: list[str] = field(default_factory=list)
 
-    def assign(self, keys: Iterable[str], shard_size: int) -> int:
-        """Give each unknown key a shard: the last one while it has room, then new ones.
-
-        Returns:
-            How many keys were new.
-        """
+    def assign(self, keys: Iterable[str], shard_size: int) -> None:
+        """Give each unknown key a shard: the last one while it has room, then new ones."""
         last = max(self.shard_of.values(), default=0)
         held = sum(shard == last for shard in self.shard_of.values())
-        before = len(self.unsaved)
         for key in keys:
             if key in self.shard_of:
                 continue
@@ -48,7 +45,6 @@ class Members:
             self.shard_of[key] = last
             self.unsaved.append(key)
             held += 1
-        return len(self.unsaved) - before
 
 
 def shard_name(shard: int) -> str:
@@ -62,6 +58,9 @@ def read_members(path: Path, ledger_folders: Iterable[Path]) -> Members:
     Args:
         path: the members file.
         ledger_folders: ledgers of all stages, whose file names tell the shard of each key they hold.
+
+    Raises:
+        PlanningError: a newer version wrote it.
     """
     members = Members()
     try:
@@ -69,7 +68,7 @@ def read_members(path: Path, ledger_folders: Iterable[Path]) -> Members:
     except FileNotFoundError:
         content = None
     doubtful: list[bytes] = []
-    for lines, whole in _blocks(content or b""):
+    for lines, whole in _blocks(content or b"", path):
         if whole:
             _take(members, lines)
         else:
@@ -86,10 +85,14 @@ def read_members(path: Path, ledger_folders: Iterable[Path]) -> Members:
     return members
 
 
-def _blocks(content: bytes) -> Iterator[tuple[list[bytes], bool]]:
+def _blocks(content: bytes, path: Path) -> Iterator[tuple[list[bytes], bool]]:
     """Yield the lines that were saved together, and whether their checksum fits."""
     start, lines = 0, content.splitlines(keepends=True)
     for number, line in enumerate(lines):
+        if (closing := _CLOSE_OF_ANY.fullmatch(line)) and int(closing[1]) > 1:
+            raise PlanningError(
+                f"{path}: written by a newer version of Polymill; update Polymill, or choose another output folder"
+            )
         if line.startswith(_CLOSE):
             yield lines[start:number], line == _close(b"".join(lines[start:number]))
             start = number + 1

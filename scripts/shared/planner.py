@@ -88,12 +88,16 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
     for position in sorted(range(len(wanted)), key=wanted.keys.__getitem__):
         by_shard[shard_name(members.shard_of[wanted.keys[position]])].append(position)
-    looks = [look_at_shard(stage, shard, by_shard[shard], wanted) for shard in sorted(by_shard)]
+    files = ledger.list_shards(stage.ledger_dir)
+    looks = [look_at_shard(stage, shard, by_shard[shard], wanted, files.get(shard, [])) for shard in sorted(by_shard)]
     _stop_if_sources_gone(stage, looks)
     plan = DatasetPlan({}, stage.work_dir, looks, len(wanted), len(members.shard_of) - len(wanted), notes)
     if plan.n_unwanted and known < len(members.shard_of):
         plan.notes += _gone_note(stage, members, wanted, known)
+    if not all(lock.supported for lock in _held_locks):
+        plan.notes.append("this file system has no locks: do not start a run twice")
     if scratch is None:
+        link_results(stage)
         _tidy(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
     for look in looks:
@@ -103,13 +107,23 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
 
 
 def hold_dataset(stage: Stage) -> None:
-    """Keep other runs from planning this dataset until this process ends, and link it into the results.
+    """Keep other runs from planning this dataset until this process ends.
 
     Raises:
-        PlanningError: another run holds it, or it cannot be written.
+        PlanningError: another run holds it, it cannot be written, or its place in the results is taken.
     """
-    _link_results(stage)
-    _lock(stage)
+    _check_link(stage)
+    lock = LockFile(layout.state_dir(stage.dataset_dir) / "run.lock")
+    if any(held.path == lock.path for held in _held_locks):
+        return
+    try:
+        if not lock.acquire(wait=False):
+            raise PlanningError(
+                f"{stage.label}: another run ({lock.holder()}) works on {stage.dataset_dir}; wait for it or stop it"
+            )
+    except OSError as error:
+        raise PlanningError(f"{stage.label}: cannot write in {stage.dataset_dir}: {error.strerror}") from error
+    _held_locks.append(lock)
 
 
 def read_wanted(stage: Stage) -> EntryList:
@@ -198,22 +212,20 @@ def _compact(stage: Stage, shard: str) -> None:
         lock.release()
 
 
-def _lock(stage: Stage) -> None:
-    """Keep other runs from planning this dataset until this process ends."""
-    lock = LockFile(layout.state_dir(stage.dataset_dir) / "run.lock")
-    if any(held.path == lock.path for held in _held_locks):
-        return
-    try:
-        if not lock.acquire(wait=False):
-            raise PlanningError(
-                f"{stage.label}: another run ({lock.holder()}) works on {stage.dataset_dir}; wait for it or stop it"
-            )
-    except OSError as error:
-        raise PlanningError(f"{stage.label}: cannot write in {stage.dataset_dir}: {error.strerror}") from error
-    _held_locks.append(lock)
+def _check_link(stage: Stage) -> None:
+    """See that the results folder's entry for a dataset that lies elsewhere is free.
+
+    Raises:
+        PlanningError: something else is there.
+    """
+    if stage.link is not None and stage.link.exists() and not stage.link.is_symlink():
+        raise PlanningError(
+            f"{stage.label}: output_dir is {stage.dataset_dir}, but {stage.link} holds samples already: move that "
+            "folder there (nothing is made again) or take output_dir away"
+        )
 
 
-def _link_results(stage: Stage) -> None:
+def link_results(stage: Stage) -> None:
     """Make the results folder's entry for a dataset that lies elsewhere."""
     if stage.link is None:
         return
@@ -222,12 +234,6 @@ def _link_results(stage: Stage) -> None:
         if Path(os.readlink(stage.link)) == target:
             return
         stage.link.unlink()
-    elif stage.link.exists():
-        raise PlanningError(
-            f"{stage.label}: output_dir is {stage.dataset_dir}, but {stage.link} holds samples already: move that "
-            f"folder there (nothing is made again) or take output_dir away"
-        )
-    target.mkdir(parents=True, exist_ok=True)
     stage.link.parent.mkdir(parents=True, exist_ok=True)
     stage.link.symlink_to(target)
 

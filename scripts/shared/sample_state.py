@@ -7,8 +7,6 @@ from pathlib import Path
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_file
 from scripts.shared.ledger import Row
 
-VERIFY_MODES = ("cheap", "full", "digest")
-
 
 @dataclass(frozen=True)
 class Wanted:

@@ -44,10 +44,10 @@ def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions:
         workers: number of worker processes.
 
     Raises:
-        JobError: the plan is damaged or was replaced, the disk is full, or all of the first samples failed.
+        JobError: the plan is damaged or was replaced, the disk is full, or all of the first samples failed; or,
+            without a receipt, a sample failed.
     """
-    opened = _identity(plan_path)
-    header, samples = read_plan(plan_path)
+    header, _ = read_plan(plan_path)
     dataset_dir = Path(header.dataset_dir)
     lock = LockFile(layout.shard_lock(dataset_dir, header.stage, header.shard))
     if not lock.acquire(wait=False):
@@ -56,9 +56,14 @@ def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions:
     if not lock.supported:
         log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
     try:
+        opened = _identity(plan_path)
+        header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
         shard = ShardWork(header, dataset_dir, plan_path, opened)
         shard.make_missing(samples, function=function, versions=versions, workers=workers, alone=lock.supported)
-        if receipt is not None:
+        shard.stop_if_replaced()
+        if receipt is None:
+            shard.stop_if_failed(samples)
+        else:
             shard.write_receipt(receipt, samples)
     except OSError as error:
         raise JobError(f"[{header.label}] {error.filename2 or error.filename or dataset_dir}: {error.strerror}; run "
@@ -95,6 +100,7 @@ class ShardWork:
         ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
         self.rows: dict[str, Row] = ledger.rows
         self.settings_digest = digest_value(self.header.settings)
+        self.force = frozenset(self.header.force)
 
     def make_missing(
         self, samples: list[PlannedSample], *, function: str, versions: dict[str, str], workers: int, alone: bool
@@ -112,10 +118,12 @@ class ShardWork:
         started = time.monotonic()
         # The first in the list, not the first to end: failures are quicker than samples.
         first = set(islice((key for key, sample in missing.items() if "error" not in sample.entry), _HOPELESS_AFTER))
+        if any(self.rows.get(sample.key, {}).get("status") == "ok" for sample in samples):
+            first = set()  # some were made before: there is hope
         tried: Counter[str | None] = Counter()
         try:
             for sample, result in self._results(missing, unfinished / writer.attempt, function, workers):
-                self._stop_if_replaced()
+                self.stop_if_replaced()
                 if isinstance(result, SampleError):
                     self._record_failure(writer, sample, result)
                 else:
@@ -136,8 +144,8 @@ class ShardWork:
 
     def _is_missing(self, sample: PlannedSample) -> bool:
         row = self.rows.get(sample.key)
-        if sample.key in self.header.force:
-            return row is None or row.get("plan") != self.header.serial or row["status"] == "making"
+        if sample.key in self.force and (row is None or row.get("plan") != self.header.serial):
+            return True
         folder = self.dataset_dir / sample.key
         why = why_make(row, self._wanted(sample, SourceStat(*sample.stat)), folder)
         if why == "source changed":
@@ -178,6 +186,8 @@ class ShardWork:
             for name in made.files:
                 os.replace(folder / name, final / name)
             folder.rmdir()
+            # Old and new files may be of one size: the row must not be on the disk before they are.
+            atomic_files.sync_folder(final)
         else:
             os.rename(folder, final)
         self._append(
@@ -225,12 +235,28 @@ class ShardWork:
         writer.append(row)
         self.rows[sample.key] = row
 
-    def _stop_if_replaced(self) -> None:
+    def stop_if_replaced(self) -> None:
+        """Leave the rest to a newer run.
+
+        Raises:
+            JobError: the plan is not the one that was read.
+        """
         now = _identity(self.plan_path)
         if now is not None and now != self.opened:
             raise JobError(
                 f"[{self.header.label}] a newer run planned this shard again: this job ends and leaves it the rest"
             )
+
+    def stop_if_failed(self, samples: list[PlannedSample]) -> None:
+        """Say of samples asked for by path why they are not there.
+
+        Raises:
+            JobError: one failed.
+        """
+        for sample in samples:
+            row = self.rows[sample.key]
+            if row["status"] == "failed":
+                raise JobError(f"{sample.key} cannot be made: {row['error']}: {row['message']}")
 
     def write_receipt(self, path: Path, samples: list[PlannedSample]) -> None:
         """Say what the shard holds; equal shards give equal receipts."""

@@ -58,7 +58,9 @@ class ShardLook:
         ]
 
 
-def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: EntryList) -> ShardLook:
+def look_at_shard(
+    stage: Stage, shard: str, positions: Sequence[int], wanted: EntryList, files: list[Path] | None = None
+) -> ShardLook:
     """Compare what a shard must hold with what its ledger and its files say.
 
     Args:
@@ -66,11 +68,12 @@ def look_at_shard(stage: Stage, shard: str, positions: Sequence[int], wanted: En
         shard: number of the shard.
         positions: its samples' positions in `wanted`, in the order of their keys.
         wanted: all samples wanted.
+        files: the shard's ledger files, where they are known.
 
     Raises:
         PlanningError: the ledger was written by a newer version.
     """
-    ledger = read_shard(stage.ledger_dir, shard)
+    ledger = read_shard(stage.ledger_dir, shard, files)
     settings = digest_value(stage.settings)
     look = ShardLook(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
     force: list[str] = []
@@ -155,9 +158,16 @@ def needs_new_plan(look: ShardLook, existing: PlanHeader | None, *, has_receipt:
     """
     if existing is None or existing.want != look.header.want:
         return True
-    if set(look.header.force) - set(existing.force) or existing.serial in look.answered:
+    if existing.serial in look.answered:
         return True
-    return has_receipt and look.reasons.total() > 0
+    if not has_receipt:  # an earlier job may still be answering it
+        return _asks(existing) != _asks(look.header) and look.reasons.total() > 0
+    return look.reasons.total() > 0
+
+
+def _asks(header: PlanHeader) -> tuple[object, ...]:
+    """What a plan asks of its job beside what is wanted."""
+    return set(header.force), header.locations, header.sample_timeout_s
 
 
 def plan_path(stage: Stage, shard: str) -> Path:

@@ -7,8 +7,15 @@ from typing import NamedTuple
 from scripts.shared import layout
 from scripts.shared.errors import PlanningError
 from scripts.shared.members import read_members, save_members, shard_name
-from scripts.shared.plan import write_plan
-from scripts.shared.planner import all_ledgers, disk_errors_named, empty_file, hold_dataset, read_wanted
+from scripts.shared.plan import read_header, write_plan
+from scripts.shared.planner import (
+    all_ledgers,
+    disk_errors_named,
+    empty_file,
+    hold_dataset,
+    link_results,
+    read_wanted,
+)
 from scripts.shared.shard_look import look_at_shard
 from scripts.shared.stage import Stage
 
@@ -17,7 +24,7 @@ class SinglePlan(NamedTuple):
     """What the rule of one sample needs.
 
     Attributes:
-        path: the file that it takes as input: the plan, or the source where there is none.
+        path: the file that it takes as input: the plan, or what stands for it where nothing may be written.
         current: whether the sample is as it should be already.
     """
 
@@ -54,13 +61,18 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     position = wanted.keys.index(key)
     members.assign(wanted.keys, stage.shard_size)
     look = look_at_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
-    if not look.reasons and not look.failed:
-        return SinglePlan(path if path.exists() else stage.source_dir / wanted[position].source, True)
+    current = not look.reasons and not look.failed
     if scratch is not None:
-        return SinglePlan(empty_file(scratch, f"{stage.system}-{stage.dataset}-{key}.plan-changed"), False)
+        stand_in = f"{stage.system}-{stage.dataset}-{key}.plan-changed"
+        return SinglePlan(path if current and path.exists() else empty_file(scratch, stand_in), current)
+    link_results(stage)
     save_members(layout.members_file(stage.dataset_dir), members)
-    # What the shard holds will be another thing: its job says so anew, when the shard is asked for.
-    layout.receipt_file(stage.stage_work_dir, shard_name(members.shard_of[key])).unlink(missing_ok=True)
-    # Snakemake removes the files of the target before the job starts: the job must not take them for unchanged.
-    write_plan(path, replace(look.header, force=(key,)), look.plan_lines(wanted))
-    return SinglePlan(path, False)
+    header = read_header(path)
+    if not current:
+        # What the shard holds will be another thing: its job says so anew, when the shard is asked for.
+        layout.receipt_file(stage.stage_work_dir, shard_name(members.shard_of[key])).unlink(missing_ok=True)
+        header = None
+    if header is None or header.want != look.header.want:
+        # Also of a current sample: `--force` makes Snakemake remove it and start the job.
+        write_plan(path, replace(look.header, force=() if current else (key,)), look.plan_lines(wanted))
+    return SinglePlan(path, current)

@@ -45,6 +45,8 @@ def run_tasks(
 
     Raises:
         JobError: a worker cannot start, or the function raised it.
+        ConfigError: the function raised it.
+        ImportError: a package is missing.
     """
     queue = deque(tasks)
     pool: list[_Worker] = []
@@ -95,11 +97,12 @@ def _answer(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, Any
         elif not worker.idle and status >= 0:
             raise JobError(f"a worker process {_how_it_ended(status)} while it started; its output says why")
         worker.killed_at_start = not was_busy and not worker.idle
-    elif was_busy:
+    else:
         kind, value = message
         if kind == "stop":
             raise value
-        yield worker.task, value
+        if was_busy:
+            yield worker.task, value
 
 
 def _how_it_ended(status: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from scripts.shared.errors import JobError, SampleError
+from scripts.shared.errors import ConfigError, JobError, SampleError
 
 _PR_SET_PDEATHSIG = 1
 
@@ -36,8 +36,8 @@ def _answer(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
         return "failed", error
     except MemoryError:
         return "failed", SampleError("out_of_memory", "the worker ran out of memory; use fewer workers")
-    except JobError as error:
-        return "stop", error
+    except (JobError, ConfigError, ImportError) as error:
+        return "stop", error  # none of them is this sample's fault
     except Exception as error:  # noqa: BLE001 - a defect met on one sample must not cost the other 299,999
         traceback.print_exc()
         text = f"{type(error).__name__}: {error} (a defect of Polymill: the traceback is in the job's output)"
@@ -50,8 +50,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     _end_with_parent(parent_pid)
     pipe = Connection(descriptor)
-    function = _load(name)
-    pipe.send("ready")
+    try:
+        function = _load(name)
+    except ImportError as error:
+        pipe.send(("stop", error))
+        return
+    pipe.send(("ready", None))
     while True:
         try:
             task = pipe.recv()

@@ -27,6 +27,7 @@ _WORDS = ("walk", "dig", "chop", "tree", "cow", "stone", "house", "river", "nigh
 _CONTENT = dict.fromkeys(SAMPLE_FILES, b"made up")
 _FACTS = {
     "decoder": "cpu",
+    "fallback": None,
     "pts": list(range(0, 122880, 7680)),
     "time_base": "1/15360",
     "n_frames": 240,

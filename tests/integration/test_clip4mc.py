@@ -153,6 +153,28 @@ def test_one_sample_is_made_by_its_path_and_left_alone_when_it_is_current(place:
     assert place.make().nothing_to_do
 
 
+def test_one_sample_survives_being_forced_and_losing_its_plans(place: Workplace) -> None:
+    target = "results/clip4mc/train/sample_000003_v3/video_input.pkl"
+    before = contents(place.dataset)
+    for arguments in ([target, "--force"], [target, "--force"], ["all_clip4mc"], [target, "--force"]):
+        place.make(*arguments)
+        assert contents(place.dataset) == before
+    shutil.rmtree(place.folder / "work")
+    place.make(target)
+    place.make(target, "--force")
+    place.clip(3).rename(place.folder / "away.mp4")
+    assert place.make(target).nothing_to_do
+    place.make("all_clip4mc", "--config", "sources_gone=ok")
+    assert contents(place.dataset) == before
+
+
+def test_one_sample_that_cannot_be_made_says_why(place: Workplace) -> None:
+    place.clip(3).write_text("<html>")
+    ran = place.run("results/clip4mc/train/sample_000003_v3/size.json")
+    assert ran.code != 0
+    assert "sample_000003_v3 cannot be made: not_a_video: clip3.mp4" in ran.text
+
+
 def test_a_sample_that_the_list_does_not_have_is_an_error_that_says_so(place: Workplace) -> None:
     ran = place.run("results/clip4mc/train/sample_000033_v3/video_input.pkl")
     assert ran.code != 0
@@ -217,7 +239,7 @@ def test_several_datasets_merge_into_one_file(place: Workplace) -> None:
         ({"clips_dir": "no/such"}, "clips_dir is no/such, which is no folder"),
         ({"pairs": "none.json"}, "none.json: No such file or directory"),
         ({"num_frame": 4}, "config.yaml: clip4mc.datasets.train: no option 'num_frame'; did you mean 'num_frames'"),
-        ({"tokenizer": "no/such"}, "clip4mc.tokenizer: no/such holds no CLIP tokenizer"),
+        ({"tokenizer": "no/such"}, "tokenizer: no/such is no folder"),
         ({"select": "file:none.txt"}, "none.txt"),
     ],
 )
@@ -228,6 +250,15 @@ def test_a_wrong_configuration_is_named_before_any_work(tmp_path: Path, change: 
     assert says in ran.text
     assert "Traceback (most recent call last)" not in ran.text
     assert not (here.dataset / "dataset_info.json").exists()
+
+
+def test_a_merge_of_a_dataset_that_does_not_exist_is_named(place: Workplace) -> None:
+    config = yaml.safe_load((place.folder / "config.yaml").read_text())
+    config["clip4mc"]["merge"] = {"train": "tarin"}
+    (place.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    ran = place.run()
+    assert ran.code != 0
+    assert "clip4mc.merge: no dataset 'tarin'; there are train" in ran.text
 
 
 def test_no_dataset_is_an_empty_target_that_says_so(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def decode_exact(
         codec = stream.codec_context.codec.canonical_name
         scan = scan_packets(video, container, stream)
         if not scan.table:
-            raise SampleError("no_frames", f"{video.path}: its video stream holds no packets")
+            raise SampleError("no_frames", f"{video.path.name}: its video stream holds no packets")
         try:
             picture = _decode_planned(video, scan, stream, pick, scaler, height=height, width=width)
         except Unplannable as reason:
@@ -52,7 +52,7 @@ def decode_exact(
 
 def _tail_error(video: VideoFile) -> SampleError:
     return SampleError(
-        "truncated", f"{video.path}: the transport stream may end within its last frame; cut it after a whole one"
+        "truncated", f"{video.path.name}: the transport stream may end within its last frame; cut it after a whole one"
     )
 
 

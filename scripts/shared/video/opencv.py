@@ -18,6 +18,8 @@ from scripts.shared.errors import SampleError
 from scripts.shared.video.picture import PickFrames, Picture, new_picture
 from scripts.shared.video.source import VideoFile
 
+cv2.setNumThreads(1)  # the pool already fills the cores
+
 # Broken headers count up to 10**17 frames; a list of their numbers would fill the memory.
 _MOST_FRAMES = 10_000_000
 
@@ -37,10 +39,10 @@ def decode_seeking(video: VideoFile, pick: PickFrames, *, height: int, width: in
     capture = cv2.VideoCapture(str(video.path.absolute()), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
-            raise SampleError("seek_failed", f"{video.path}: OpenCV cannot open it")
+            raise SampleError("seek_failed", f"{video.path.name}: OpenCV cannot open it")
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         if not 1 <= count <= _MOST_FRAMES:
-            raise SampleError("seek_failed", f"{video.path}: OpenCV counts {count:.0f} frames")
+            raise SampleError("seek_failed", f"{video.path.name}: OpenCV counts {count:.0f} frames")
         picture = new_picture(pick, int(count), height=height, width=width)
         picture.time_base = time_base
         picture.source_width, picture.source_height = size
@@ -61,7 +63,7 @@ def _seek_and_read(video: VideoFile, capture: cv2.VideoCapture, picture: Picture
         if not found or frame is None:
             raise SampleError(
                 "seek_failed",
-                f"{video.path}: OpenCV reads no frame {number} of the {picture.n_source_frames} it counts",
+                f"{video.path.name}: OpenCV reads no frame {number} of the {picture.n_source_frames} it counts",
             )
         small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
         pixels = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), dtype=np.uint8)

@@ -77,7 +77,7 @@ def scan_packets(video: VideoFile, container: InputContainer, stream: VideoStrea
     _refuse_cut_off(video, stream, format_name)
     open_end = format_name == "mpegts"
     if table and table[-1].corrupt and not open_end:
-        raise SampleError("truncated", f"{video.path}: it ends within a frame; copy or download it again")
+        raise SampleError("truncated", f"{video.path.name}: it ends within a frame; copy or download it again")
     tail_unproven = (
         open_end
         and stream.codec_context.codec.canonical_name != "h264"  # whose decoder marks what it makes up
@@ -112,7 +112,7 @@ def _refuse_cut_off(video: VideoFile, stream: VideoStream, format_name: str) -> 
         if end > video.size:
             missing = f"its index names frames up to {end - video.size} bytes after the end of the file"
     if missing:
-        raise SampleError("truncated", f"{video.path}: {missing}; copy or download it again")
+        raise SampleError("truncated", f"{video.path.name}: {missing}; copy or download it again")
 
 
 class _Inspector:

@@ -88,10 +88,10 @@ def decode_all(video: VideoFile, scan: Scan, pick: PickFrames, scaler: Scaler, *
         n_delivered, spoilt, damage = _one_pass(video, picture, scaler)
         if not n_delivered:
             reason = damage.last or "no error, no frame"
-            raise SampleError("no_frames", f"{video.path}: none of its packets decodes ({reason})")
+            raise SampleError("no_frames", f"{video.path.name}: none of its packets decodes ({reason})")
         if n_lost := damage.n_lost(len(scan.table), open_end=scan.open_end):
             raise SampleError(
-                "corrupt", f"{video.path}: {n_lost} of {len(scan.table)} packets give no frame ({damage.last})"
+                "corrupt", f"{video.path.name}: {n_lost} of {len(scan.table)} packets give no frame ({damage.last})"
             )
         if n_delivered == n_frames:
             break
@@ -99,7 +99,7 @@ def decode_all(video: VideoFile, scan: Scan, pick: PickFrames, scaler: Scaler, *
     if spoilt is not None:
         raise SampleError(
             "corrupt",
-            f"{video.path}: frame {spoilt} of {n_frames} cannot be decoded exactly"
+            f"{video.path.name}: frame {spoilt} of {n_frames} cannot be decoded exactly"
             f" ({damage.last or 'no key frame before it'})",
         )
     return picture

@@ -77,22 +77,22 @@ class VideoFile:
             # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise SampleError("not_found", f"{path}: no such file") from error
+            raise SampleError("not_found", f"{path.name}: no such file") from error
         except PermissionError as error:
-            raise SampleError("unreadable", f"{path}: no permission to read it") from error
+            raise SampleError("unreadable", f"{path.name}: no permission to read it") from error
         except ValueError as error:
             raise SampleError("not_found", f"{path!r}: a path cannot hold a NUL byte") from error
         except OSError as error:
             # Opening a socket, or a device without a driver, fails with ENXIO.
             kind = "not_a_file" if error.errno == errno.ENXIO else "unreadable"
-            raise SampleError(kind, f"{path}: {error.strerror}") from error
+            raise SampleError(kind, f"{path.name}: {error.strerror}") from error
         status = os.fstat(self._fd)
         self.size = status.st_size
         if not stat.S_ISREG(status.st_mode) or not self.size:
             self.close()
             if stat.S_ISREG(status.st_mode):
-                raise SampleError("empty_file", f"{path}: the file has no content")
-            raise SampleError("not_a_file", f"{path}: {_kind_of_file(status.st_mode)}, not a regular file")
+                raise SampleError("empty_file", f"{path.name}: the file has no content")
+            raise SampleError("not_a_file", f"{path.name}: {_kind_of_file(status.st_mode)}, not a regular file")
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -141,26 +141,26 @@ class VideoFile:
             yield
         except (av.error.FFmpegError, OSError) as error:
             if not isinstance(error, av.error.FFmpegError):  # from reading; FFmpeg's own look alike
-                raise SampleError("unreadable", f"{self.path}: {error.strerror}") from error
+                raise SampleError("unreadable", f"{self.path.name}: {error.strerror}") from error
             if missing := cut_off(self.read_at, self.size):
-                raise SampleError("truncated", f"{self.path}: {missing}; copy or download it again") from error
+                raise SampleError("truncated", f"{self.path.name}: {missing}; copy or download it again") from error
             head = self.read_at(0, 1024).lstrip(b"\xef\xbb\xbf \r\n\t")
             for start, name in _PLAYLISTS.items():
                 if head.startswith(start) or (start == b"<MPD" and start in head):
-                    raise SampleError("not_a_video", f"{self.path}: {name}; name the video itself") from error
+                    raise SampleError("not_a_video", f"{self.path.name}: {name}; name the video itself") from error
             reason = getattr(error, "strerror", None) or str(error)
-            raise SampleError(kind, f"{self.path}: {what} ({reason})") from error
+            raise SampleError(kind, f"{self.path.name}: {what} ({reason})") from error
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
         videos = container.streams.video
         real = [stream for stream in videos if not stream.disposition & Disposition.attached_pic]
         if not real:
             found = "only a cover picture" if videos else "no video stream"
-            raise SampleError("no_video_stream", f"{self.path}: {found} in this {container.format.name} file")
+            raise SampleError("no_video_stream", f"{self.path.name}: {found} in this {container.format.name} file")
         best = container.streams.best("video")
         stream = best if isinstance(best, VideoStream) and best in real else real[0]
         if stream.codec_context is None:
-            raise SampleError("unsupported", f"{self.path}: no decoder for its video stream")
+            raise SampleError("unsupported", f"{self.path.name}: no decoder for its video stream")
         return stream
 
 

@@ -10,9 +10,10 @@ from scripts.shared.errors import ConfigError
 KEYS = [f"sample_{number:06d}_x" for number in range(1000)]
 
 
-def stage(**options: Any) -> Any:
-    raw = {"clip4mc": {"datasets": {"train": {"pairs": "p.json", "clips_dir": "c", **options}}}}
-    return frames_stage(load_config(raw, lambda _: "config.yaml"), "train")
+def stage(name: str = "train", other: dict[str, Any] | None = None, **options: Any) -> Any:
+    places = {"pairs": "p.json", "clips_dir": "c"}
+    datasets = {"train": places | options} | ({} if other is None else {"other": places | other})
+    return frames_stage(load_config({"clip4mc": {"datasets": datasets}}, lambda _: "config.yaml"), name)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +49,29 @@ def test_what_changes_no_bytes_leaves_the_settings(options: dict[str, Any]) -> N
 def test_a_tokenizer_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None:
     for name, text in (("a", "{}"), ("b", "{}"), ("c", "{ }")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "vocab.json").write_text(text)
+        (tmp_path / name / "tokenizer.json").write_text(text)
     settings = [stage(tokenizer=str(tmp_path / name)).settings for name in "abc"]
     assert settings[0] == settings[1] != settings[2]
-    with pytest.raises(ConfigError, match="holds no CLIP tokenizer"):
+    with pytest.raises(ConfigError, match="has neither vocab"):
         stage(tokenizer=str(tmp_path))
+
+
+def test_a_dataset_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ConfigError, match="no dataset 'tarin'; there are train"):
+        stage(name="tarin")
+
+
+@pytest.mark.parametrize("folder", ["/ssd/x", "/ssd", "/ssd/x/deeper", "results/../../ssd/x"])
+def test_two_datasets_never_share_a_folder(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "place").mkdir()
+    monkeypatch.chdir(tmp_path / "place")
+    mine = folder.replace("/ssd", f"{tmp_path}/ssd") if folder.startswith("/") else folder
+    with pytest.raises(ConfigError, match="train and other would both lie in"):
+        stage(output_dir=mine, other={"output_dir": f"{tmp_path}/ssd/x"})
+
+
+def test_the_opencv_decoder_has_one_scaler() -> None:
+    assert stage(decoder="opencv").settings == stage(decoder="opencv", scaler="cv2").settings
 
 
 def test_an_output_dir_is_linked_from_the_results() -> None:

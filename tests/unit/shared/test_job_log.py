@@ -1,4 +1,5 @@
 import logging
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def test_an_error_that_a_user_can_mend_ends_the_job_without_a_traceback(tmp_path
     assert ended.value.code == 1
     assert "the disk is full" in (tmp_path / "job.log").read_text()
     assert "Traceback" not in (tmp_path / "job.log").read_text()
+
+
+def test_a_missing_package_names_the_make_target_that_brings_it(tmp_path: Path) -> None:
+    for missing in (ModuleNotFoundError("No module named 'av'", name="av"), PackageNotFoundError("av")):
+        with pytest.raises(SystemExit), job_log(tmp_path / "job.log", make_target="env-clip4mc"):
+            raise missing
+        assert "the Python package av is missing: `make env-clip4mc` installs it" in (tmp_path / "job.log").read_text()
 
 
 def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:

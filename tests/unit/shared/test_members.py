@@ -97,6 +97,17 @@ def test_a_save_that_was_cut_is_mended_at_the_next(tmp_path: Path) -> None:
         assert read_members(cut, []).damaged == 0
 
 
+def test_a_changed_digit_is_damage_and_the_ledger_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "members"
+    grow(path, [(["a", "b"], 2, 1)])
+    writer = LedgerWriter(tmp_path / "ledger", "00001", {})
+    writer.append({"key": "b", "status": "ok"})
+    writer.close()
+    path.write_bytes(path.read_bytes().replace(b"00001 b", b"00007 b"))
+    members = read_members(path, [tmp_path / "ledger"])
+    assert (members.shard_of, members.damaged) == ({"b": 1, "a": 0}, 2)
+
+
 def test_keys_of_any_characters_are_kept(tmp_path: Path) -> None:
     keys = ["two words", "é", "\u2028", "# 1 00000000", "0 0", " ", "x" * 300]
     grow(tmp_path / "members", [(keys, len(keys), 2)])

@@ -110,7 +110,13 @@ def test_a_job_error_ends_the_whole_run() -> None:
 
 def test_a_worker_that_cannot_start_ends_the_run_with_a_word() -> None:
     with pytest.raises(JobError, match="a worker process ended with status 1 while it started; its output says why"):
-        run([("return", 1)], function="no.such:module")
+        run([("return", 1)], function="tests.pool_tasks:no_such_function")
+
+
+def test_a_missing_package_ends_the_run_and_is_named() -> None:
+    with pytest.raises(ImportError) as error:
+        run([("return", 1)], function="no_such_package.sample:make")
+    assert error.value.name == "no_such_package"
 
 
 def test_workers_that_are_killed_while_they_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
