@@ -73,7 +73,7 @@ bench: env-dev  ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
 faults: env-dev  ## kill, fill and damage everything, at length
-	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults $(ARGS)
+	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py $(ARGS)
 
 slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too
 	$(BIN)/pytest -m slurm $(ARGS)

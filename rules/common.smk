@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from scripts.shared.config import load_config
 from scripts.shared.errors import PolymillError
-from scripts.shared.plans import PlanMode, Plans
+from scripts.shared.planning.plans import PlanMode, Plans
 
 
 def config_origin(key):

@@ -10,12 +10,12 @@ from scripts.shared import layout
 from scripts.shared.errors import SampleError
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.index_files import read_listed, write_failures
-from scripts.shared.index_plan import read_index_plan
-from scripts.shared.plan import read_header
-from scripts.shared.planner import DatasetPlan, plan_dataset
+from scripts.shared.planning.index_plan import read_index_plan
+from scripts.shared.planning.plan_file import read_header
+from scripts.shared.planning.planner import DatasetPlan, plan_dataset
+from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
 from scripts.shared.sample_task import MadeSample, SampleTask, make_files
 from scripts.shared.shard_job import run_shard
-from scripts.shared.stage import PlanOptions, SourceEntry, Stage
 
 FILES = ("upper.txt", "count.txt")
 FUNCTION = "tests.toy_system:make_sample"

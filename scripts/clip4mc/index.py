@@ -8,8 +8,8 @@ from scripts.clip4mc.pairs import vid_of
 from scripts.clip4mc.splits import SPLITS, split_samples
 from scripts.shared import atomic_files
 from scripts.shared.index_files import counts, read_listed, write_failures
-from scripts.shared.index_plan import read_index_plan
 from scripts.shared.ledger import Row
+from scripts.shared.planning.index_plan import read_index_plan
 
 _Failure = tuple[str, str, str]  # source, error class, message
 

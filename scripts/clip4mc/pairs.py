@@ -11,7 +11,7 @@ from typing import Any
 from scripts.shared.errors import SampleError
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.json_items import BrokenItemError, read_items
-from scripts.shared.stage import SourceEntry
+from scripts.shared.planning.stage import SourceEntry
 
 _VID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_INDEX = 10**12

@@ -8,8 +8,8 @@ from typing import Any
 from scripts.clip4mc.pairs import explain_moves, read_pairs
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_file
+from scripts.shared.planning.stage import PlanOptions, Stage
 from scripts.shared.selection import Selection, parse_selection, select_keys
-from scripts.shared.stage import PlanOptions, Stage
 from scripts.shared.tokenizer_files import tokenizer_files
 
 FORMAT = 1  # raise when the same settings give other bytes: every sample is made again

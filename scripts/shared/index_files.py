@@ -9,9 +9,9 @@ from typing import Any
 
 from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError
-from scripts.shared.index_plan import IndexPlan
 from scripts.shared.ledger import Row, list_shards, read_shard
-from scripts.shared.members import read_members
+from scripts.shared.planning.index_plan import IndexPlan
+from scripts.shared.planning.members import read_members
 
 
 def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[str, Any]]:

@@ -17,9 +17,9 @@ from scripts.shared.errors import JobError, SampleError
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_source
 from scripts.shared.ledger import LedgerWriter, Row, read_shard
 from scripts.shared.locks import LockFile
-from scripts.shared.plan import PlanHeader, PlannedSample, read_plan
+from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_plan
+from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
-from scripts.shared.sample_state import Wanted, why_make
 from scripts.shared.sample_task import MadeSample, SampleTask
 from scripts.shared.worker_pool import run_tasks
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts.clip4mc.stage import frames_stage
 from scripts.shared import layout
 from scripts.shared.config import load_config
-from scripts.shared.planner import plan_dataset
+from scripts.shared.planning.planner import plan_dataset
 from scripts.shared.shard_job import run_shard
 from tests.bench.corpus import SETS, clips
 from tests.bench.table import Cell, Table

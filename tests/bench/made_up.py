@@ -18,8 +18,8 @@ from scripts.shared.config import load_config
 from scripts.shared.fingerprints import SourceStat, digest_bytes
 from scripts.shared.gate import check_summary
 from scripts.shared.ledger import LedgerWriter
-from scripts.shared.plan import read_plan
-from scripts.shared.planner import plan_dataset
+from scripts.shared.planning.plan_file import read_plan
+from scripts.shared.planning.planner import plan_dataset
 from scripts.shared.sample_task import MadeSample
 from scripts.shared.shard_job import ShardWork
 

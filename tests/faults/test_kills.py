@@ -15,7 +15,7 @@ import yaml
 
 from scripts.clip4mc.stage import frames_stage
 from scripts.shared.config import load_config
-from scripts.shared.planner import plan_dataset
+from scripts.shared.planning.planner import plan_dataset
 from tests.snakemake_run import ROOT, Ran, Workplace, contents, leftovers, make_clip
 
 RETRY = ("--config", "retry_failed=true")

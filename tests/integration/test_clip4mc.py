@@ -204,17 +204,17 @@ def test_a_selection_shrinks_and_grows_the_index_and_makes_nothing_twice(place: 
 
 
 def test_results_may_lie_elsewhere_behind_a_link_and_move_without_being_made_again(place: Workplace) -> None:
-    elsewhere = place.folder / "ssd" / "train"
+    linked, elsewhere = place.dataset, place.folder / "ssd" / "train"
     place.options["output_dir"] = "ssd/train"
     place.save()
     ran = place.run()
     assert ran.code != 0
     assert "holds samples already: move that folder there" in ran.text
     elsewhere.parent.mkdir()
-    place.dataset.rename(elsewhere)
+    linked.rename(elsewhere)
     before = marks(elsewhere)
     place.make()
-    assert place.dataset.is_symlink()
+    assert linked.is_symlink()
     assert remade(before, marks(elsewhere)) == set()
     assert place.listed() == [0, 1, 2, 3, 4]
     assert place.make().nothing_to_do

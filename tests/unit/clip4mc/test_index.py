@@ -9,7 +9,7 @@ from scripts.clip4mc.index import write_index
 from scripts.shared import layout
 from scripts.shared.errors import JobError
 from scripts.shared.ledger import LedgerWriter
-from scripts.shared.plan import closed
+from scripts.shared.planning.plan_file import closed
 
 SETTINGS = {"split_mode": "random", "split_by": "sample", "seed": 42, "paths": "relative", "root": ""}
 NAMES = {"info": "dataset_info.json", "failures": "failures.csv", "summary": "summary.json"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shared import planner
+from scripts.shared.planning import planner
 from tests.toy_system import Toy
 
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from scripts.shared import planner, shard_job
+from scripts.shared import shard_job
 from scripts.shared.errors import PlanningError, SampleError
 from scripts.shared.ledger import decode_row
-from scripts.shared.stage import PlanOptions
+from scripts.shared.planning import planner
+from scripts.shared.planning.stage import PlanOptions
 from tests.snakemake_run import everything
 from tests.toy_system import Toy, expected_contents, write_index
 

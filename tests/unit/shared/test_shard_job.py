@@ -17,8 +17,8 @@ from scripts.shared import layout, shard_job
 from scripts.shared.errors import JobError, SampleError
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.ledger import LedgerWriter, read_shard
-from scripts.shared.planner import plan_dataset
-from scripts.shared.stage import PlanOptions, SourceEntry
+from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.planning.stage import PlanOptions, SourceEntry
 from tests.toy_system import Toy, expected_contents
 
 Results = Iterator[tuple[Any, Any]]
@@ -155,7 +155,7 @@ def test_a_source_that_comes_back_is_tried_at_once(toy: Toy) -> None:
     assert toy.index()["failed"] == ["b"]
     assert plan_dataset(toy.stage(), scratch=None).n_to_make == 0
     (toy.root / "kept").rename(toy.source("b"))
-    assert dict(plan_dataset(toy.stage(), scratch=None).looks[0].reasons) == {"source changed": 1}
+    assert dict(plan_dataset(toy.stage(), scratch=None).statuses[0].reasons) == {"source changed": 1}
     toy.run()
     assert toy.index()["made"] == toy.keys
 
@@ -176,7 +176,7 @@ def test_a_making_row_stands_before_files_are_replaced(toy: Toy, monkeypatch: py
             toy.run()
     assert read_shard(toy.ledger_dir, "00000").rows["b"]["status"] == "making"
     plan = plan_dataset(toy.stage(), scratch=None)
-    assert dict(plan.looks[0].reasons) == {"interrupted": 1}
+    assert dict(plan.statuses[0].reasons) == {"interrupted": 1}
 
 
 def test_an_older_row_never_speaks_for_newer_files(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_what_cannot_give_its_frames_is_refused_by_name(name: str, odd_video: Od
     with pytest.raises(SampleError) as caught:
         read_frames(path, every, height=60, width=100)
     assert caught.value.error == ODD[name].path
-    assert str(path) in caught.value.message
+    assert path.name in caught.value.message
 
 
 @pytest.mark.parametrize(

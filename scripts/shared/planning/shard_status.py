@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.shared import layout
-from scripts.shared.entry_list import EntryList
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
 from scripts.shared.ledger import Row, ShardLedger, read_shard
-from scripts.shared.plan import PlanHeader, sample_line
-from scripts.shared.sample_state import Wanted, is_retried, why_make
-from scripts.shared.stage import SourceEntry, Stage
+from scripts.shared.planning.entry_list import EntryList
+from scripts.shared.planning.plan_file import PlanHeader, sample_line
+from scripts.shared.planning.stage import SourceEntry, Stage
+from scripts.shared.planning.staleness import Wanted, is_retried, why_make
 
 _NO_SOURCE = SourceStat(0, 0)
 
 
 @dataclass
-class ShardLook:
+class ShardStatus:
     """What one shard holds and lacks.
 
     Attributes:
@@ -58,9 +58,9 @@ class ShardLook:
         ]
 
 
-def look_at_shard(
+def compare_shard(
     stage: Stage, shard: str, positions: Sequence[int], wanted: EntryList, files: list[Path] | None = None
-) -> ShardLook:
+) -> ShardStatus:
     """Compare what a shard must hold with what its ledger and its files say.
 
     Args:
@@ -75,7 +75,7 @@ def look_at_shard(
     """
     ledger = read_shard(stage.ledger_dir, shard, files)
     settings = digest_value(stage.settings)
-    look = ShardLook(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
+    status = ShardStatus(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
     force: list[str] = []
     digest = hashlib.blake2b(digest_value([stage.settings, *_places(stage)]).encode(), digest_size=16)
     for position in positions:
@@ -86,17 +86,17 @@ def look_at_shard(
         if forced:
             force.append(entry.key)
             if row is not None and why is not None and why.startswith("output"):
-                look.answered.add(row["plan"])
-        _count(look, row, why, seen)
+                status.answered.add(row["plan"])
+        _count(status, row, why, seen)
         if row is not None and why is None:
             # As recorded, so that a source that is gone, or a copy of it, does not change the plan.
             seen = SourceStat(*row["source"])
-        look.sizes.append(seen.size)
-        look.mtimes.append(seen.mtime_ns)
+        status.sizes.append(seen.size)
+        status.mtimes.append(seen.mtime_ns)
         digest.update(b"%s\n%s\n%d %d\n" % (entry.key.encode(errors="surrogateescape"), entry.entry, *seen))
-    look.header = _header(stage, shard, digest.hexdigest(), tuple(force))
-    _judge_ledger(look, ledger)
-    return look
+    status.header = _header(stage, shard, digest.hexdigest(), tuple(force))
+    _judge_ledger(status, ledger)
+    return status
 
 
 def _why(stage: Stage, entry: SourceEntry, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
@@ -112,22 +112,22 @@ def _why(stage: Stage, entry: SourceEntry, row: Row | None, wanted: Wanted) -> t
     return None, False
 
 
-def _count(look: ShardLook, row: Row | None, why: str | None, seen: SourceStat) -> None:
+def _count(status: ShardStatus, row: Row | None, why: str | None, seen: SourceStat) -> None:
     if row is not None and row["status"] == "ok" and tuple(row["source"]) != UNSEEN:
-        look.n_seen_before += 1
-        look.n_gone += seen == UNSEEN
+        status.n_seen_before += 1
+        status.n_gone += seen == UNSEEN
     if why is not None:
-        look.reasons[why] += 1
+        status.reasons[why] += 1
     elif row is not None and row["status"] == "failed":
-        look.failed[row["error"]] += 1
+        status.failed[row["error"]] += 1
 
 
-def _judge_ledger(look: ShardLook, ledger: ShardLedger) -> None:
-    look.damaged_rows = ledger.damaged
-    look.stale_ledger = len(ledger.files) > 3 or ledger.lines > 2 * len(ledger.rows) + 20 or ledger.damaged > 0
+def _judge_ledger(status: ShardStatus, ledger: ShardLedger) -> None:
+    status.damaged_rows = ledger.damaged
+    status.stale_ledger = len(ledger.files) > 3 or ledger.lines > 2 * len(ledger.rows) + 20 or ledger.damaged > 0
     for rate in ledger.rates[-1:]:
         if rate["seconds"] > 0:
-            look.rate = rate["made"] / rate["seconds"] / rate["workers"]
+            status.rate = rate["made"] / rate["seconds"] / rate["workers"]
 
 
 def _places(stage: Stage) -> tuple[str, str]:
@@ -150,19 +150,19 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
     )
 
 
-def needs_new_plan(look: ShardLook, existing: PlanHeader | None, *, has_receipt: bool) -> bool:
+def needs_new_plan(status: ShardStatus, existing: PlanHeader | None, *, has_receipt: bool) -> bool:
     """Whether a shard's plan must be written anew.
 
     Where the receipt is absent the job runs anyway and makes what is missing, so an unchanged plan is left alone: an
     earlier job may still be answering it.
     """
-    if existing is None or existing.want != look.header.want:
+    if existing is None or existing.want != status.header.want:
         return True
-    if existing.serial in look.answered:
+    if existing.serial in status.answered:
         return True
     if not has_receipt:  # an earlier job may still be answering it
-        return _asks(existing) != _asks(look.header) and look.reasons.total() > 0
-    return look.reasons.total() > 0
+        return _asks(existing) != _asks(status.header) and status.reasons.total() > 0
+    return status.reasons.total() > 0
 
 
 def _asks(header: PlanHeader) -> tuple[object, ...]:

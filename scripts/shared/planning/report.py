@@ -1,10 +1,12 @@
 """A plan in words, for the user who asked for it."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
-from scripts.shared.planner import DatasetPlan, free_bytes
-from scripts.shared.stage import Stage
+from scripts.shared.planning.planner import DatasetPlan
+from scripts.shared.planning.stage import Stage
 
 _SHARDS_SHOWN = 12
 
@@ -17,26 +19,26 @@ def describe(plan: DatasetPlan, stage: Stage, *, cores: int) -> list[str]:
         stage: the stage that was planned.
         cores: cores of the run, for the forecast; 0 where not known.
     """
-    reasons = _total(look.reasons for look in plan.looks)
-    failed = _total(look.failed for look in plan.looks)
+    reasons = _total(status.reasons for status in plan.statuses)
+    failed = _total(status.failed for status in plan.statuses)
     n_made = plan.n_wanted - reasons.total() - failed.total()
     lines = [f"{stage.label}: {plan.n_wanted:,} samples wanted, {n_made:,} made, {_to_make(reasons)}"]
-    due = [look for look in plan.looks if look.reasons]
-    lines += [f"  shard {look.shard}: {_counts(look.reasons)}" for look in due[:_SHARDS_SHOWN]]
+    due = [status for status in plan.statuses if status.reasons]
+    lines += [f"  shard {status.shard}: {_counts(status.reasons)}" for status in due[:_SHARDS_SHOWN]]
     if len(due) > _SHARDS_SHOWN:
         lines.append(f"  ... and {len(due) - _SHARDS_SHOWN:,} more shards")
     if failed:
         lines.append(f"  {failed.total():,} failed before and stay so ({_counts(failed)}); "
                      "--config retry_failed=true tries them again")  # fmt: skip
-    if gone := sum(look.n_gone for look in plan.looks):
+    if gone := sum(status.n_gone for status in plan.statuses):
         lines.append(f"  {gone:,} sources cannot be seen now; what was made from them stays")
     if plan.n_unwanted:
         lines.append(f"  {plan.n_unwanted:,} samples on record are no longer wanted: kept on disk, in no index")
-    if damaged := sum(look.damaged_rows for look in plan.looks):
+    if damaged := sum(status.damaged_rows for status in plan.statuses):
         lines.append(f"  {damaged:,} damaged ledger lines in {stage.ledger_dir}: their samples are made again")
     lines += [f"  {note}" for note in plan.notes]
     if reasons:
-        lines.append("  " + _needs(plan, stage, cores, reasons.total()))
+        lines.append("  " + _needs(plan, stage, cores))
     return lines
 
 
@@ -55,12 +57,13 @@ def _to_make(reasons: Counter[str]) -> str:
     return f"{reasons.total():,} to make: {_counts(reasons)}" if reasons else "nothing to make"
 
 
-def _needs(plan: DatasetPlan, stage: Stage, cores: int, n_to_make: int) -> str:
+def _needs(plan: DatasetPlan, stage: Stage, cores: int) -> str:
+    n_to_make = plan.n_to_make
     needed, free = n_to_make * stage.bytes_per_sample, free_bytes(stage.dataset_dir)
     words = f"needs about {_gigabytes(needed)}; {_gigabytes(free)} free in {stage.dataset_dir}"
     if needed > free:
         words += ": NOT ENOUGH"
-    rates = [look.rate for look in plan.looks if look.rate]
+    rates = [status.rate for status in plan.statuses if status.rate]
     if rates and cores:
         hours = n_to_make / (sum(rates) / len(rates)) / cores / 3600
         words += f"; about {_duration(hours)} on {cores} cores at the rate of earlier jobs"
@@ -73,3 +76,10 @@ def _gigabytes(n_bytes: int) -> str:
 
 def _duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{max(hours * 60, 0.1):.1f} min"
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk where a folder is or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

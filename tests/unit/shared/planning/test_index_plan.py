@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.shared.errors import JobError
-from scripts.shared.index_plan import plan_file, read_index_plan, settle
+from scripts.shared.planning.index_plan import plan_file, read_index_plan, settle
 from tests.toy_system import Toy
 
 KEYS, SHARDS = ["b", "a", "é \u2028"], ["00000", "00001"]

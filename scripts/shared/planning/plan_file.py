@@ -130,6 +130,13 @@ def read_plan(path: Path) -> tuple[PlanHeader, list[PlannedSample]]:
         raise JobError(f"{path}: not a plan that can be used ({error}); delete it and run again") from error
 
 
+def empty_file(scratch: Path, name: str) -> Path:
+    """A file that stands for one that a real run would write."""
+    path = scratch / name
+    path.touch()
+    return path
+
+
 def _header(content: dict[str, Any]) -> PlanHeader:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']}, this version writes {FORMAT}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes
-from scripts.shared.sample_state import Wanted, is_retried, why_make
+from scripts.shared.planning.staleness import Wanted, is_retried, why_make
 
 SOURCE = SourceStat(100, 10**18)
 WANTED = Wanted("settings", "entry", SOURCE)

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.shared.entry_list import EntryList
-from scripts.shared.stage import SourceEntry
+from scripts.shared.planning.entry_list import EntryList
+from scripts.shared.planning.stage import SourceEntry
 
 ENTRIES = st.lists(st.builds(SourceEntry, st.text(max_size=5), st.text(max_size=5), st.binary(max_size=9)), max_size=9)
 

@@ -6,18 +6,17 @@ from typing import NamedTuple
 
 from scripts.shared import layout
 from scripts.shared.errors import PlanningError
-from scripts.shared.members import read_members, save_members, shard_name
-from scripts.shared.plan import read_header, write_plan
-from scripts.shared.planner import (
+from scripts.shared.planning.members import read_members, save_members, shard_name
+from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
+from scripts.shared.planning.planner import (
     all_ledgers,
     disk_errors_named,
-    empty_file,
     hold_dataset,
     link_results,
     read_wanted,
 )
-from scripts.shared.shard_look import look_at_shard
-from scripts.shared.stage import Stage
+from scripts.shared.planning.shard_status import compare_shard
+from scripts.shared.planning.stage import Stage
 
 
 class SinglePlan(NamedTuple):
@@ -60,8 +59,8 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
     position = wanted.keys.index(key)
     members.assign(wanted.keys, stage.shard_size)
-    look = look_at_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
-    current = not look.reasons and not look.failed
+    status = compare_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
+    current = not status.reasons and not status.failed
     if scratch is not None:
         stand_in = f"{stage.system}-{stage.dataset}-{key}.plan-changed"
         return SinglePlan(path if current and path.exists() else empty_file(scratch, stand_in), current)
@@ -72,7 +71,7 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
         # What the shard holds will be another thing: its job says so anew, when the shard is asked for.
         layout.receipt_file(stage.stage_work_dir, shard_name(members.shard_of[key])).unlink(missing_ok=True)
         header = None
-    if header is None or header.want != look.header.want:
+    if header is None or header.want != status.header.want:
         # Also of a current sample: `--force` makes Snakemake remove it and start the job.
-        write_plan(path, replace(look.header, force=() if current else (key,)), look.plan_lines(wanted))
+        write_plan(path, replace(status.header, force=() if current else (key,)), status.plan_lines(wanted))
     return SinglePlan(path, current)

@@ -32,7 +32,7 @@ def why_make(
         row: its last ledger row.
         wanted: what it must answer to.
         folder: the sample's own folder.
-        verify: `cheap` trusts a folder whose time of change is the recorded one, `full` looks at every file's size,
+        verify: `cheap` trusts a folder whose time of change is the recorded one, `full` statuses at every file's size,
             `digest` reads every file.
         by_mtime: whether a source's time of change counts, or its size alone (for copied trees).
 

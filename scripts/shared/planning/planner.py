@@ -13,14 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.shared import atomic_files, index_plan, layout, ledger
-from scripts.shared.entry_list import EntryList
+from scripts.shared import atomic_files, layout, ledger
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
-from scripts.shared.members import Members, read_members, save_members, shard_name
-from scripts.shared.plan import read_header, write_plan
-from scripts.shared.shard_look import ShardLook, look_at_shard, needs_new_plan, plan_path
-from scripts.shared.stage import Stage
+from scripts.shared.planning import index_plan
+from scripts.shared.planning.entry_list import EntryList
+from scripts.shared.planning.members import Members, read_members, save_members, shard_name
+from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
+from scripts.shared.planning.shard_status import ShardStatus, compare_shard, needs_new_plan, plan_path
+from scripts.shared.planning.stage import Stage
 
 _held_locks: list[LockFile] = []
 
@@ -32,14 +33,14 @@ class DatasetPlan:
     Attributes:
         plans: the plan file to use, by shard.
         index_plan: the plan file of the index to use.
-        looks: what each shard holds and lacks.
+        statuses: what each shard holds and lacks.
         n_wanted, n_unwanted: samples in the list, and samples on record that no longer are.
         notes: what else the user should know, a line each.
     """
 
     plans: dict[str, Path]
     index_plan: Path
-    looks: list[ShardLook]
+    statuses: list[ShardStatus]
     n_wanted: int
     n_unwanted: int
     notes: list[str] = field(default_factory=list)
@@ -47,7 +48,7 @@ class DatasetPlan:
     @property
     def n_to_make(self) -> int:
         """Samples that the run would make."""
-        return sum(look.reasons.total() for look in self.looks)
+        return sum(status.reasons.total() for status in self.statuses)
 
 
 def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
@@ -88,10 +89,13 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
     for position in sorted(range(len(wanted)), key=wanted.keys.__getitem__):
         by_shard[shard_name(members.shard_of[wanted.keys[position]])].append(position)
-    files = ledger.list_shards(stage.ledger_dir)
-    looks = [look_at_shard(stage, shard, by_shard[shard], wanted, files.get(shard, [])) for shard in sorted(by_shard)]
-    _stop_if_sources_gone(stage, looks)
-    plan = DatasetPlan({}, stage.work_dir, looks, len(wanted), len(members.shard_of) - len(wanted), notes)
+    ledgers = ledger.list_shards(stage.ledger_dir)
+    statuses = [
+        compare_shard(stage, shard, positions, wanted, ledgers.get(shard, []))
+        for shard, positions in sorted(by_shard.items())
+    ]
+    _stop_if_sources_gone(stage, statuses)
+    plan = DatasetPlan({}, stage.work_dir, statuses, len(wanted), len(members.shard_of) - len(wanted), notes)
     if plan.n_unwanted and known < len(members.shard_of):
         plan.notes += _gone_note(stage, members, wanted, known)
     if not all(lock.supported for lock in _held_locks):
@@ -100,8 +104,8 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         link_results(stage)
         _tidy(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
-    for look in looks:
-        plan.plans[look.shard] = _settle(stage, look, wanted, scratch)
+    for status in statuses:
+        plan.plans[status.shard] = _settle(stage, status, wanted, scratch)
     plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
     return plan
 
@@ -154,12 +158,12 @@ def _gone_note(stage: Stage, members: Members, wanted: EntryList, known: int) ->
     return [note] if note else []
 
 
-def _stop_if_sources_gone(stage: Stage, looks: list[ShardLook]) -> None:
+def _stop_if_sources_gone(stage: Stage, statuses: list[ShardStatus]) -> None:
     if stage.options.sources_gone == "ok":
         return
-    seen_before = sum(look.n_seen_before for look in looks)
-    gone = sum(look.n_gone for look in looks)
-    if not seen_before and looks and not stage.source_dir.is_dir():
+    seen_before = sum(status.n_seen_before for status in statuses)
+    gone = sum(status.n_gone for status in statuses)
+    if not seen_before and statuses and not stage.source_dir.is_dir():
         raise PlanningError(f"{stage.label}: {stage.source_option} is {stage.source_dir}, which is no folder")
     if gone > stage.options.max_failed_fraction * seen_before:
         raise PlanningError(
@@ -169,26 +173,19 @@ def _stop_if_sources_gone(stage: Stage, looks: list[ShardLook]) -> None:
         )
 
 
-def _settle(stage: Stage, look: ShardLook, wanted: EntryList, scratch: Path | None) -> Path:
+def _settle(stage: Stage, status: ShardStatus, wanted: EntryList, scratch: Path | None) -> Path:
     """Write a shard's plan where it must change; the file that stands for it."""
-    path = plan_path(stage, look.shard)
-    receipt = layout.receipt_file(stage.stage_work_dir, look.shard)
-    if scratch is None and look.stale_ledger:
-        _compact(stage, look.shard)
-    if not needs_new_plan(look, read_header(path), has_receipt=receipt.exists()):
+    path = plan_path(stage, status.shard)
+    receipt = layout.receipt_file(stage.stage_work_dir, status.shard)
+    if scratch is None and status.stale_ledger:
+        _compact(stage, status.shard)
+    if not needs_new_plan(status, read_header(path), has_receipt=receipt.exists()):
         return path
     if scratch is not None:
-        return empty_file(scratch, f"{stage.system}-{stage.dataset}-{stage.name}-{look.shard}.plan-changed")
+        return empty_file(scratch, f"{stage.system}-{stage.dataset}-{stage.name}-{status.shard}.plan-changed")
     # Without its receipt the job runs whatever the clocks say; and a kill between the two leaves the shard due.
     receipt.unlink(missing_ok=True)
-    write_plan(path, look.header, look.plan_lines(wanted))
-    return path
-
-
-def empty_file(scratch: Path, name: str) -> Path:
-    """A file that stands for one that a real run would write."""
-    path = scratch / name
-    path.touch()
+    write_plan(path, status.header, status.plan_lines(wanted))
     return path
 
 
@@ -236,10 +233,3 @@ def link_results(stage: Stage) -> None:
         stage.link.unlink()
     stage.link.parent.mkdir(parents=True, exist_ok=True)
     stage.link.symlink_to(target)
-
-
-def free_bytes(folder: Path) -> int:
-    """Free disk where a folder is or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

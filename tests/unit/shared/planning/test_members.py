@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.shared.ledger import LedgerWriter
-from scripts.shared.members import Members, read_members, save_members, shard_name
+from scripts.shared.planning.members import Members, read_members, save_members, shard_name
 
 LISTS = st.lists(
     st.tuples(st.permutations([f"k{n}" for n in range(8)]), st.integers(0, 8), st.integers(1, 5)),

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
-from scripts.shared.stage import SourceEntry
+from scripts.shared.planning.stage import SourceEntry
 
 
 class EntryList:

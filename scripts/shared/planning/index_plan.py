@@ -16,8 +16,8 @@ from typing import Any
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import digest_value
-from scripts.shared.plan import closed, first_line
-from scripts.shared.stage import Stage
+from scripts.shared.planning.plan_file import closed, empty_file, first_line
+from scripts.shared.planning.stage import Stage
 
 _KEYS = ', "keys": ['
 
@@ -59,9 +59,7 @@ def settle(stage: Stage, keys: Sequence[str], shards: Sequence[str], scratch: Pa
     if _read_digest(path) == digest:
         return path
     if scratch is not None:
-        stand_in = scratch / f"{stage.system}-{stage.dataset}-index.plan-changed"
-        stand_in.touch()
-        return stand_in
+        return empty_file(scratch, f"{stage.system}-{stage.dataset}-index.plan-changed")
     first = json.dumps({"digest": digest, "serial": secrets.token_hex(8), **head})[:-1] + _KEYS
     lines = b",\n".join(json.dumps(key).encode() for key in keys)
     atomic_files.write_bytes(path, closed(first.encode() + b"\n" + lines + b"\n"))

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from scripts.shared import plan_words
-from scripts.shared.plan_words import describe
-from scripts.shared.planner import plan_dataset
+from scripts.shared.planning import report
+from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.planning.report import describe
 from tests.toy_system import Toy
 
 
@@ -46,7 +46,7 @@ def test_hours_are_told_where_a_rate_is_known(toy: Toy) -> None:
 
 
 def test_too_little_room_is_shouted(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_words, "free_bytes", lambda _: 10)
+    monkeypatch.setattr(report, "free_bytes", lambda _: 10)
     assert "0.0 MB free in " in words(toy)
     assert words(toy).endswith("NOT ENOUGH")
 

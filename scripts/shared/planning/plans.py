@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.shared import index_plan
 from scripts.shared.errors import PlanningError
-from scripts.shared.plan_words import describe
-from scripts.shared.planner import DatasetPlan, plan_dataset
-from scripts.shared.shard_look import plan_path
-from scripts.shared.single_plan import SinglePlan, plan_single
-from scripts.shared.stage import Stage
+from scripts.shared.planning import index_plan
+from scripts.shared.planning.one_sample import SinglePlan, plan_single
+from scripts.shared.planning.planner import DatasetPlan, plan_dataset
+from scripts.shared.planning.report import describe
+from scripts.shared.planning.shard_status import plan_path
+from scripts.shared.planning.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import canonical_json
-from scripts.shared.plan import (
+from scripts.shared.planning.plan_file import (
     FORMAT,
     PlanHeader,
     PlannedSample,

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shared import layout, planner
+from scripts.shared import layout
 from scripts.shared.errors import PlanningError
 from scripts.shared.ledger import FORMAT, encode_row, list_shards
 from scripts.shared.locks import LockFile
-from scripts.shared.members import read_members
-from scripts.shared.planner import plan_dataset
-from scripts.shared.single_plan import plan_single
-from scripts.shared.stage import PlanOptions
+from scripts.shared.planning import planner
+from scripts.shared.planning.members import read_members
+from scripts.shared.planning.one_sample import plan_single
+from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.planning.stage import PlanOptions
 from tests.snakemake_run import everything
 from tests.toy_system import Toy
 from tests.unit.shared.conftest import release
@@ -26,8 +27,8 @@ def plan(toy: Toy) -> planner.DatasetPlan:
 def reasons(toy: Toy, scratch: Path) -> dict[str, int]:
     scratch.mkdir(exist_ok=True)
     total: dict[str, int] = {}
-    for look in plan_dataset(toy.stage(), scratch=scratch).looks:
-        for reason, count in look.reasons.items():
+    for status in plan_dataset(toy.stage(), scratch=scratch).statuses:
+        for reason, count in status.reasons.items():
             total[reason] = total.get(reason, 0) + count
     return total
 
@@ -102,7 +103,7 @@ def test_keys_keep_their_shard_when_the_list_is_turned_round_and_the_size_change
     toy.source("new").write_text("text")
     toy.shard_size = 1
     made = plan(toy)
-    assert {look.shard: look.reasons.total() for look in made.looks} == {"00000": 0, "00001": 0, "00002": 1}
+    assert {status.shard: status.reasons.total() for status in made.statuses} == {"00000": 0, "00001": 0, "00002": 1}
 
 
 def test_what_is_no_longer_wanted_is_counted_and_kept(toy: Toy) -> None:
@@ -134,7 +135,7 @@ def test_sources_that_are_gone_stop_the_planning(toy: Toy, scratch: bool, tmp_pa
     assert "sources_gone=ok" in str(caught.value)
     toy.options = PlanOptions(sources_gone="ok")
     assert plan(toy).n_to_make == 0
-    assert sum(look.n_gone for look in plan(toy).looks) == 4
+    assert sum(status.n_gone for status in plan(toy).statuses) == 4
 
 
 def test_few_sources_gone_are_no_reason_to_stop(toy: Toy) -> None:
