@@ -377,7 +377,8 @@ CASES: dict[str, list[Step]] = {
 }
 
 
-# Near relatives of other cases, played by `make faults` too.
+# Near relatives of other cases, and of edits that tests/unit/shared/test_edits_of_a_dataset.py plays: `make faults` has
+# them all.
 LONG = {
     "a clip given an older time",
     "two clips of two shards replaced",
@@ -399,6 +400,26 @@ LONG = {
     "all asked for again",
     "the plans deleted",
     "the list of failures deleted",
+    "a clip replaced by equal content",
+    "a clip touched where sizes alone count",
+    "an output cut short, not looked at",
+    "a link's clip touched",
+    "a setting changed and back before a run",
+    "the receipts garbage",
+    "the plans empty, a clip touched",
+    "the members cut short",
+    "Snakemake's own memory deleted",
+    "shards of another size and a new pair",
+    "one file of a sample deleted",
+    "one clip gone, as if deleted to save room",
+    "another split",
+    "the gate's mark deleted",
+    "the index plan cut short",
+    "fewer wanted, then more",
+    "a pair removed",
+    "a clip restored with its time",
+    "the clip that failed mended",
+    "the clips' folder moved and named anew",
 }
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CASES]
 
