@@ -18,57 +18,87 @@ from scripts.shared import layout
 from scripts.shared.config import load_config
 from scripts.shared.planning.planner import plan_dataset
 from scripts.shared.shard_job import run_shard
+from tests.bench.bench_decode import peers_python
 from tests.bench.corpus import SETS, clips
 from tests.bench.table import Cell, Table
 
 CAPTION = "the player walks across the grass toward the trees and chops one of them for its wood"
 ROUNDS = 3
 KINDS = ("H.264 360p, GOP 250, no cuts", "H.264 360p, GOP 250, cuts")
+FIELD = str(Path(__file__).with_name("field_script.py"))
+OPEN_CLIP = "open-clip-torch==3.3.0"
+WAYS = ("field", "no tokens", "own", "job")
 COPIES = 4  # of each clip, so that a shard is longer than its start
 
 
 def run() -> Table:
     """Take turns, so that a slow machine slows all alike; the median counts."""
     rows: list[list[Cell]] = []
+    field_python = _field_python()
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:
-            paths = _copies(clips(SETS[kind]), Path(folder))
+            paths = _copies(clips(SETS[kind]), Path(folder), COPIES)
+            own = [sys.executable, "-m", "tests.bench.own_script"]
             ways: dict[str, Callable[[], None]] = {
-                "field": partial(_one_process_each, "tests.bench.field_script", paths, Path(folder)),
-                "own": partial(_one_process_each, "tests.bench.own_script", paths, Path(folder)),
+                "no tokens": partial(_one_process_each, [sys.executable, FIELD], [], paths, Path(folder)),
+                "own": partial(_one_process_each, own, [], paths, Path(folder)),
                 "job": partial(_shard_job, paths, Path(folder), workers=1),
             }
+            if field_python:
+                field = [str(field_python), FIELD]
+                ways["field"] = partial(_one_process_each, field, [_open_clip(field_python)], paths, Path(folder))
             cpu: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(ROUNDS):
                 for way, work in ways.items():
                     cpu[way].append(_measure(work)[0] / len(paths))
-            field, own, job = (statistics.median(cpu[way]) for way in ways)
-            rows.append([kind, len(paths), round(field, 3), round(own, 3), round(job, 3), field / job, own / job])
+            median = {way: statistics.median(seconds) for way, seconds in cpu.items()}
+            row: list[Cell] = [kind, len(paths)]
+            row += [round(median[way], 3) if way in median else None for way in WAYS]
+            row += [median[way] / median["job"] if way in median else None for way in WAYS[:-1]]
+            rows.append(row)
     rows += _scaling()
     return Table(
         title="A whole sample",
         about=(
-            "CPU seconds a clip (user and system, children included, process starts included) for frames, tokens, "
-            f"sizes and files; median of {ROUNDS} rounds in turn. Field: a seeking OpenCV script, one process a clip. "
-            "Own: our sample function so run. Job: a shard job with its worker pool. Below: clips a wall second of "
-            "the job with more workers."
+            "CPU seconds a clip (user and system, children and process starts included) for frames, tokens, sizes and "
+            f"files; median of {ROUNDS} rounds in turn. Field: a seeking OpenCV script with open_clip's tokenizer, one "
+            "process a clip. No tokens: the same without any tokenizer. Own: our sample function so run. Job: a shard "
+            "job with its worker pool. The last rows are clips a wall second of the job with more workers."
         ),
-        columns=["clips", "n", "field", "own", "job", "field / job", "own / job"],
+        columns=["clips", "n", *WAYS, *(f"{way} / job" for way in WAYS[:-1])],
         rows=rows,
-        notes=["The field's script has our tokenizer here; with its own it also loads torch, 2 to 4 CPU s a process."],
+        notes=[] if field_python else ["open_clip's tokenizer could not be installed here."],
+        versions={"open-clip-torch": OPEN_CLIP.partition("==")[2], "torch": "2.13.0"} if field_python else {},
     )
 
 
-def _copies(originals: list[Path], folder: Path) -> list[Path]:
+def _field_python() -> Path | None:
+    """The Python of the peers' environment, with what a field script imports; None where it cannot be had."""
+    python = peers_python()
+    if python is None:
+        return None
+    install = [python, "-m", "pip", "install", "-q"]
+    for packages in (["opencv-python-headless==5.0.0.93", "ftfy", "regex"], ["--no-deps", OPEN_CLIP]):
+        if subprocess.run([*install, *packages], check=False).returncode:
+            return None
+    return python
+
+
+def _open_clip(python: Path) -> str:
+    """The file of open_clip's tokenizer module."""
+    return str(next(python.parents[1].glob("lib/python*/site-packages/open_clip/tokenizer.py")))
+
+
+def _copies(originals: list[Path], folder: Path, copies: int) -> list[Path]:
     clips_dir = folder / "clips"
     clips_dir.mkdir()
-    return [Path(shutil.copy(path, clips_dir / f"{copy}-{path.name}")) for copy in range(COPIES) for path in originals]
+    return [Path(shutil.copy(path, clips_dir / f"{copy}-{path.name}")) for copy in range(copies) for path in originals]
 
 
-def _one_process_each(module: str, paths: list[Path], folder: Path) -> None:
+def _one_process_each(command: list[str], more: list[str], paths: list[Path], folder: Path) -> None:
     for path in paths:
         out = folder / "single" / path.stem
-        subprocess.run([sys.executable, "-m", module, str(path), CAPTION, str(out)], check=True)
+        subprocess.run([*command, str(path), CAPTION, str(out), *more], check=True)
     shutil.rmtree(folder / "single")
 
 
@@ -92,12 +122,12 @@ def _shard_job(paths: list[Path], folder: Path, *, workers: int) -> None:
 def _scaling() -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = _copies(clips(SETS[KINDS[0]]), Path(folder))
+        paths = _copies(clips(SETS[KINDS[0]]), Path(folder), 4 * COPIES)
         for workers in range(1, len(os.sched_getaffinity(0)) + 1):
             job = partial(_shard_job, paths, Path(folder), workers=workers)
             wall = statistics.median(_measure(job)[1] for _ in range(ROUNDS))
             rate = f"{len(paths) / wall:.2f} clips/s"
-            rows.append([f"job, {workers} worker(s)", len(paths), None, None, rate, None, None])
+            rows.append([f"job, {workers} worker(s)", len(paths), None, None, None, rate, None, None, None])
     return rows
 
 
