@@ -20,7 +20,7 @@ from scripts.shared.planning import index_plan
 from scripts.shared.planning.entry_list import EntryList
 from scripts.shared.planning.members import Members, read_members, save_members, shard_name
 from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
-from scripts.shared.planning.shard_status import ShardStatus, compare_shard, needs_new_plan, plan_path
+from scripts.shared.planning.shard_status import ShardStatus, compare_shard, needs_new_plan
 from scripts.shared.planning.stage import Stage
 
 _held_locks: list[LockFile] = []
@@ -175,7 +175,7 @@ def _stop_if_sources_gone(stage: Stage, statuses: list[ShardStatus]) -> None:
 
 def _settle(stage: Stage, status: ShardStatus, wanted: EntryList, scratch: Path | None) -> Path:
     """Write a shard's plan where it must change; the file that stands for it."""
-    path = plan_path(stage, status.shard)
+    path = layout.plan_file(stage.stage_work_dir, status.shard)
     receipt = layout.receipt_file(stage.stage_work_dir, status.shard)
     if scratch is None and status.stale_ledger:
         _compact(stage, status.shard)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.shared import layout
 from scripts.shared.errors import PlanningError
 from scripts.shared.planning import index_plan
 from scripts.shared.planning.one_sample import SinglePlan, plan_single
 from scripts.shared.planning.planner import DatasetPlan, plan_dataset
 from scripts.shared.planning.report import describe
-from scripts.shared.planning.shard_status import plan_path
 from scripts.shared.planning.stage import Stage
 
 
@@ -63,7 +63,7 @@ class Plans:
             PlanningError: the dataset has no such shard.
         """
         if not self._mode().plans:
-            return plan_path(stage, shard)
+            return layout.plan_file(stage.stage_work_dir, shard)
         plans = self._dataset(stage).plans
         if shard not in plans:
             raise PlanningError(f"{stage.label}: no shard {shard}; there are {', '.join(list(plans)[:5])} ...")

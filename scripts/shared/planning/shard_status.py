@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.shared import layout
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
 from scripts.shared.ledger import Row, ShardLedger, read_shard
 from scripts.shared.planning.entry_list import EntryList
@@ -160,16 +159,11 @@ def needs_new_plan(status: ShardStatus, existing: PlanHeader | None, *, has_rece
         return True
     if existing.serial in status.answered:
         return True
-    if not has_receipt:  # an earlier job may still be answering it
-        return _asks(existing) != _asks(status.header) and status.reasons.total() > 0
+    if not has_receipt:
+        return _asks(existing) != _asks(status.header)
     return status.reasons.total() > 0
 
 
 def _asks(header: PlanHeader) -> tuple[object, ...]:
     """What a plan asks of its job beside what is wanted."""
     return set(header.force), header.locations, header.sample_timeout_s
-
-
-def plan_path(stage: Stage, shard: str) -> Path:
-    """Where the plan of a shard lies."""
-    return layout.plan_file(stage.stage_work_dir, shard)
