@@ -1,6 +1,7 @@
 """The demo through `--profile slurm` on a real one-node SLURM; see README.md beside this file."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,15 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(300)]
 
 
 def missing_tool() -> str:
+    """Why no SLURM can be started here; empty where one can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     for tool in ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd"):
         if not any(Path(folder, tool).exists() for folder in path.split(":")):
             return f"{tool} is not installed; tests/slurm/install.sh installs it (root, Debian)"
+    try:
+        socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return "this machine's own name does not resolve (/etc/hosts): no SLURM daemon starts"
     return "" if os.geteuid() == 0 else "starting a SLURM needs root"
 
 
