@@ -29,6 +29,8 @@ def missing_tool() -> str:
         socket.gethostbyname(socket.gethostname())
     except OSError:
         return "this machine's own name does not resolve (/etc/hosts): no SLURM daemon starts"
+    if not any(Path("/sys/fs/cgroup").glob("*")):
+        return "no cgroup file system is mounted (a bare chroot): slurmd does not start"
     return "" if os.geteuid() == 0 else "starting a SLURM needs root"
 
 
