@@ -16,7 +16,7 @@ from typing import Any
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import digest_value
-from scripts.shared.planning.plan_file import closed, empty_file, first_line
+from scripts.shared.planning.plan_file import closed, empty_file, first_line, read_whole
 from scripts.shared.planning.stage import Stage
 
 _KEYS = ', "keys": ['
@@ -80,8 +80,7 @@ def read_index_plan(path: Path) -> IndexPlan:
         JobError: it is absent or damaged.
     """
     try:
-        first_line(path)
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_whole(path))
         return IndexPlan(
             content["dataset_dir"],
             content["stage"],

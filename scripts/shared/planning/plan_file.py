@@ -91,18 +91,22 @@ def closed(body: bytes) -> bytes:
     return body + _END % zlib.crc32(body)
 
 
-def first_line(path: Path) -> str:
-    """The first line of a plan that is whole.
+def read_whole(path: Path) -> bytes:
+    """The text of a plan that is whole.
 
     Raises:
         ValueError: it is damaged.
         OSError: it cannot be read.
     """
     content = path.read_bytes()
-    body = content[: -len(_END % 0)]
-    if content != closed(body):
+    if content != closed(content[: -len(_END % 0)]):
         raise ValueError("its checksum does not fit")
-    return body[: body.index(b"\n")].decode()
+    return content
+
+
+def first_line(path: Path) -> str:
+    """The first line of a plan; raises as `read_whole` does."""
+    return read_whole(path).partition(b"\n")[0].decode()
 
 
 def read_header(path: Path) -> PlanHeader | None:
@@ -120,8 +124,7 @@ def read_plan(path: Path) -> tuple[PlanHeader, list[PlannedSample]]:
         JobError: it is damaged or of another version.
     """
     try:
-        first_line(path)
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_whole(path))
         samples = content.pop("samples")
         del content["crc"]
         planned = [PlannedSample(s["key"], (s["stat"][0], s["stat"][1]), s["entry"]) for s in samples]
