@@ -95,7 +95,7 @@ class Toy:
                 "source_option": "sources",
                 "read_list": lambda: [self._entry(key) for key in self.keys],
                 "settings": {"repeat": self.repeat, "format": 1},
-                "locations": {},
+                "means": {},
                 "files": FILES,
                 "bytes_per_sample": 100,
                 "shard_size": self.shard_size,

@@ -35,7 +35,7 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
     """
     settings = task.settings
     num_frames: int = settings["num_frames"]
-    tokens = _tokenizer(task.locations["tokenizer"]).encode(task.entry["caption"])
+    tokens = _tokenizer(task.means["tokenizer"]).encode(task.entry["caption"])
     decoded = read_frames(
         task.source,
         lambda n_frames: pick_frames(n_frames, num_frames),

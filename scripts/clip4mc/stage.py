@@ -55,7 +55,7 @@ def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
         source_option="clips_dir",
         read_list=partial(read_pairs, Path(dataset["pairs"])),
         settings=byte_settings(dataset),
-        locations={"tokenizer": dataset["tokenizer"]},
+        means={"tokenizer": dataset["tokenizer"]},
         files=SAMPLE_FILES,
         bytes_per_sample=dataset["num_frames"] * dataset["frame_height"] * dataset["frame_width"] * 3 + _OTHER_BYTES,
         shard_size=dataset["shard_size"],

@@ -8,7 +8,8 @@ a torn or damaged line is skipped and counted, which costs that its sample is ma
 * `{"key": K, "status": "making"}`: files of a finished sample are about to be replaced: it counts as missing;
 * `{"key": K, "status": "ok", "settings", "entry", "source", "files", "folder_mtime_ns", "plan", "made_by", "facts"}`;
 * `{"key": K, "status": "failed", "settings", "entry", "source", "error", "message", "plan", "made_by"}`;
-* `{"rate": {"made", "seconds", "workers"}}`: how fast a job was.
+* `{"rate": {"made", "failed", "seconds", "at", "workers"}}`: how far a job was after so many seconds, at that
+  Unix time: every ten seconds, and when it ended. `made` counts the failed ones too.
 """
 
 import json
@@ -40,9 +41,9 @@ class ShardLedger:
     Attributes:
         rows: last row of each key.
         versions: libraries by `made_by`.
-        rates: how fast earlier jobs were, oldest first.
+        rates: how far jobs were and when, in reading order.
         damaged: lines that could not be used.
-        lines: lines that could.
+        lines: lines of keys that could.
         files: the files read, in reading order.
     """
 
@@ -95,7 +96,7 @@ def read_shard(folder: Path, shard: str, files: list[Path] | None = None) -> Sha
             if row is None:
                 ledger.damaged += 1
             else:
-                ledger.lines += 1
+                ledger.lines += "key" in row
                 _take(ledger, row, path)
     return ledger
 
@@ -184,7 +185,7 @@ def compact(folder: Path, shard: str, ledger: ShardLedger) -> None:
     used = {row.get("made_by") for row in ledger.rows.values()}
     lines = [encode_row(row) for made_by, row in ledger.versions.items() if made_by in used]
     lines += [encode_row(row) for row in ledger.rows.values()]
-    lines += [encode_row({"rate": rate}) for rate in ledger.rates[-1:]]
+    lines += [encode_row({"rate": rate}) for rate in ledger.rates]
     atomic_files.write_bytes(folder / f"{shard}.{_next_attempt(folder, shard)}.jsonl", b"".join(lines))
     for path in ledger.files:
         path.unlink(missing_ok=True)

@@ -26,18 +26,30 @@ class Progress:
         self.errors: Counter[str] = Counter()
         self._started = self._said = time.monotonic()
 
-    def step(self, *, failed: str | None) -> None:
-        """One more sample ended, with the error class where it failed."""
+    def step(self, *, failed: str | None) -> bool:
+        """One more sample ended, with the error class where it failed; whether a line was logged."""
         self.done += 1
         if failed is not None:
             self.errors[failed] += 1
-        if time.monotonic() - self._said >= _EVERY_S:
-            self._said = time.monotonic()
-            self._say()
+        if time.monotonic() - self._said < _EVERY_S:
+            return False
+        self._said = time.monotonic()
+        self._say()
+        return True
 
     def end(self) -> None:
         """Say how it ended."""
         self._say()
+
+    def rate(self) -> dict[str, float]:
+        """How far the job is and how fast, as the ledger keeps it; see `ledger`."""
+        seconds = time.monotonic() - self._started
+        return {
+            "made": self.done,
+            "failed": self.errors.total(),
+            "seconds": round(seconds, 3),
+            "at": round(time.time(), 3),
+        }
 
     def _say(self) -> None:
         seconds = max(time.monotonic() - self._started, 1e-9)

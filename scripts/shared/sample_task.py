@@ -20,7 +20,7 @@ class SampleTask:
         key: the sample's key.
         entry: what the source list says of it.
         settings: the settings that change bytes.
-        locations: folders that change no bytes, by name.
+        means: what is used and changes no bytes, by name: folders, a decoder.
         source: its source file.
         folder: where its files go until they are complete.
     """
@@ -28,7 +28,7 @@ class SampleTask:
     key: str
     entry: dict[str, Any]
     settings: dict[str, Any]
-    locations: dict[str, str]
+    means: dict[str, str]
     source: Path
     folder: Path
 

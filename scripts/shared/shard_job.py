@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -115,7 +114,6 @@ class ShardWork:
             return
         writer = LedgerWriter(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard, versions)
         progress = Progress(self.header.label, total=len(missing), log=log)
-        started = time.monotonic()
         # The first in the list, not the first to end: failures are quicker than samples.
         first = set(islice((key for key, sample in missing.items() if "error" not in sample.entry), _HOPELESS_AFTER))
         if any(self.rows.get(sample.key, {}).get("status") == "ok" for sample in samples):
@@ -129,12 +127,12 @@ class ShardWork:
                 else:
                     self.publish(writer, sample, result, unfinished / writer.attempt / sample.key)
                 error = result.error if isinstance(result, SampleError) else None
-                progress.step(failed=error)
+                if progress.step(failed=error):
+                    writer.append({"rate": {**progress.rate(), "workers": workers}})
                 if sample.key in first:
                     tried.update([error])
                     _stop_if_hopeless(tried)
-            seconds = time.monotonic() - started
-            writer.append({"rate": {"made": len(missing), "seconds": round(seconds, 3), "workers": workers}})
+            writer.append({"rate": {**progress.rate(), "workers": workers}})
         finally:
             writer.close()
             shutil.rmtree(unfinished / writer.attempt, ignore_errors=True)
@@ -174,7 +172,7 @@ class ShardWork:
 
     def _task(self, sample: PlannedSample, folder: Path) -> SampleTask:
         header = self.header
-        return SampleTask(sample.key, sample.entry, header.settings, header.locations, self._source(sample), folder)
+        return SampleTask(sample.key, sample.entry, header.settings, header.means, self._source(sample), folder)
 
     def publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
         """Put a sample's complete files where they belong, and record them."""

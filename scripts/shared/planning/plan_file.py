@@ -38,7 +38,7 @@ class PlanHeader:
         dataset_dir: the dataset's results folder.
         source_dir: the folder that sources are relative to.
         settings: the settings that change bytes.
-        locations: folders that the job needs and that change no bytes, by name.
+        means: what the job uses and changes no bytes, by name: folders, a decoder.
         sample_timeout_s: running time allowed to one sample, in seconds.
         force: keys to make even where their files look right; a row that names this plan's serial settles one.
         serial: 64 random bits. Snakemake compares the content of small inputs, so equal text would not run again.
@@ -53,7 +53,7 @@ class PlanHeader:
     dataset_dir: str
     source_dir: str
     settings: dict[str, Any]
-    locations: dict[str, str]
+    means: dict[str, str]
     sample_timeout_s: float
     force: tuple[str, ...] = ()
     serial: str = ""

@@ -143,7 +143,7 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
         dataset_dir=str(stage.dataset_dir),
         source_dir=str(stage.source_dir),
         settings=stage.settings,
-        locations=stage.locations,
+        means=stage.means,
         sample_timeout_s=stage.sample_timeout_s,
         force=force,
     )
@@ -166,4 +166,4 @@ def needs_new_plan(status: ShardStatus, existing: PlanHeader | None, *, has_rece
 
 def _asks(header: PlanHeader) -> tuple[object, ...]:
     """What a plan asks of its job beside what is wanted."""
-    return set(header.force), header.locations, header.sample_timeout_s
+    return set(header.force), header.means, header.sample_timeout_s

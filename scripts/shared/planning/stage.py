@@ -63,7 +63,7 @@ class Stage:
         source_option: the config's name for that folder.
         read_list: reads the source list, in its order.
         settings: the settings that change bytes, with the integer `format`, raised when the stage's bytes change.
-        locations: folders that a job needs and that change no bytes, such as a model's, by name.
+        means: what a job uses and changes no bytes, by name: a model's folder, a decoder.
         files: names of the files in a sample's folder.
         bytes_per_sample: disk that a sample takes, for the forecast.
         shard_size: samples that one job makes.
@@ -84,7 +84,7 @@ class Stage:
     source_option: str
     read_list: Callable[[], Iterable[SourceEntry]]
     settings: dict[str, Any]
-    locations: dict[str, str]
+    means: dict[str, str]
     files: tuple[str, ...]
     bytes_per_sample: int
     shard_size: int

@@ -32,7 +32,7 @@ def header(**changes: Any) -> PlanHeader:
         "dataset_dir": "results/toy",
         "source_dir": '/mnt/ü "quoted"',
         "settings": {"repeat": 1},
-        "locations": {},
+        "means": {},
         "sample_timeout_s": 30.0,
         "force": ("k",),
     }
