@@ -24,8 +24,8 @@ cv2.setNumThreads(1)  # the pool already fills the cores
 _MOST_FRAMES = 10_000_000
 
 
-def decode_seeking(video: VideoFile, pick: PickFrames, *, height: int, width: int) -> tuple[Picture, str, str | None]:
-    """(the frames that OpenCV gives for the wanted numbers, the codec, None).
+def decode_seeking(video: VideoFile, pick: PickFrames, *, height: int, width: int) -> tuple[Picture, str]:
+    """(the frames that OpenCV gives for the wanted numbers, the codec).
 
     Raises:
         SampleError: `seek_failed`, or what opening the file raises.
@@ -51,7 +51,7 @@ def decode_seeking(video: VideoFile, pick: PickFrames, *, height: int, width: in
         _seek_and_read(video, capture, picture)
     finally:
         capture.release()
-    return picture, codec, None
+    return picture, codec
 
 
 def _seek_and_read(video: VideoFile, capture: cv2.VideoCapture, picture: Picture) -> None:

@@ -42,10 +42,12 @@ def every(n: int) -> NDArray[np.int64]:
     return np.arange(n, dtype=np.int64)
 
 
-def outcome(path: Path, pick: PickFrames, *, decoder: str = "cpu") -> DecodedFrames | SampleError:
+def outcome(
+    path: Path, pick: PickFrames, *, decoder: str = "cpu", interval: tuple[float, float] | None = None
+) -> DecodedFrames | SampleError:
     """What reading a file comes to, as a value."""
     try:
-        return read_frames(path, pick, height=60, width=100, decoder=decoder)
+        return read_frames(path, pick, height=60, width=100, decoder=decoder, interval=interval)
     except SampleError as error:
         return error
 

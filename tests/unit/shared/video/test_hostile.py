@@ -15,8 +15,8 @@ from av.video.stream import VideoStream
 
 from scripts.shared.errors import SampleError
 from scripts.shared.video import source
+from scripts.shared.video.demux import read_packets
 from scripts.shared.video.frames import DecodedFrames, read_frames
-from scripts.shared.video.scan import read_packets
 from scripts.shared.video.source import VideoFile
 from tests.unit.shared.video.conftest import OddVideo, every, outcome, uniform
 

@@ -6,7 +6,7 @@ from typing import Any
 import av.error
 import pytest
 
-from scripts.shared.video.cpu import _decode_run
+from scripts.shared.video.exact import _decode_run
 from scripts.shared.video.packets import PacketFacts, Run, Unplannable
 
 TABLE = [PacketFacts(pts=pts, dts=pts, key=pts == 0) for pts in range(4)]
