@@ -32,6 +32,17 @@ def _hang_deaf(path: str) -> None:
     _hang(path)
 
 
+def _stand_still(path: str) -> str:
+    Path(path).write_text(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return "went on"
+
+
+def _told_to_end() -> str:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return "ended its work"
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -49,6 +60,8 @@ _DEEDS: dict[str, Callable[..., Any]] = {
     "exit": os._exit,
     "hang": _hang,
     "hang deaf": _hang_deaf,
+    "stand still": _stand_still,
+    "told to end": _told_to_end,
     "raise": _raise,
     "job error": lambda: _raise(JobError("the disk is full")),
     "sample error": lambda: _raise(SampleError("no_video", "no picture in it")),

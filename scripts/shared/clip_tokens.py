@@ -87,6 +87,11 @@ class ClipTokenizer:
         self._vocabulary = vocabulary
 
     @classmethod
+    def from_option(cls, tokenizer: str) -> "ClipTokenizer":
+        """The tokenizer that the configuration names: `embedded`, or a folder; see `from_folder`."""
+        return cls.embedded() if tokenizer == "embedded" else cls.from_folder(Path(tokenizer))
+
+    @classmethod
     def embedded(cls) -> "ClipTokenizer":
         """OpenAI's tokenizer, from the vocabulary file shipped with the project."""
         lines = gzip.decompress(VOCABULARY_FILE.read_bytes()).decode("utf-8").split("\n")
@@ -165,6 +170,40 @@ class ClipTokenizer:
         ids = np.zeros(context_length, dtype=np.int64)
         ids[: len(tokens) + 2] = [self._start, *tokens, self._end]
         return ids
+
+    def decode(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+        """The caption that token ids spell: cleaned and in lower case, its words apart by single spaces.
+
+        Args:
+            ids: as `encode` gives them.
+
+        Returns:
+            The text; a character of which the ids hold only a part, as where a caption was cut, is U+FFFD.
+
+        Raises:
+            ValueError: an id for which the vocabulary has no text, or ids without the start and the end id.
+        """
+        held = [int(number) for number in ids]
+        if not held or held[0] != self._start or self._end not in held:
+            raise ValueError("the ids do not begin with the start id, or have no end id")
+        # The last end id ends the caption, since a caption may spell that symbol; 0 is padding only after it.
+        last = len(held) - 1 - held[::-1].index(self._end)
+        spellings = self._spellings
+        unknown = [number for number in held[1:last] if number not in spellings]
+        if unknown:
+            raise ValueError(f"the vocabulary has no text for id {unknown[0]}")
+        return b"".join(spellings[number] for number in held[1:last]).decode(errors="replace").strip()
+
+    @cached_property
+    def _spellings(self) -> dict[int, bytes]:
+        """The bytes of each id; those that end a word have a space after them."""
+        byte_of = {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
+        spellings = {self._vocabulary[special]: f"{special} ".encode() for special in self._specials}
+        for symbol, number in self._vocabulary.items():
+            head = symbol.removesuffix(END_OF_WORD)
+            if number not in spellings and byte_of.keys() >= set(head):
+                spellings[number] = bytes(map(byte_of.__getitem__, head)) + (b" " if head != symbol else b"")
+        return spellings
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
         """Token ids of one word, kept in the memo unless the word is very long."""

@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,11 @@ from jsonschema import Draft202012Validator, ValidationError
 from scripts.shared.errors import ConfigError
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "config" / "schemas"
+SHIPPED_CONFIG = SCHEMA_DIR.parent / "config.yaml"
 _ERRORS_SHOWN = 10
 _NEAREST_SHOWN = 3
 _ALIKE, _COMMON_WORD = 0.6, 0.3
+_OF_THE_SYSTEM = ("datasets", "merge", "downloads")  # and of no dataset
 
 Schema = dict[str, Any]
 
@@ -38,11 +41,28 @@ def load_config(raw: Mapping[str, Any], where: Callable[[str], str]) -> dict[str
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         # One error a missing key, each naming all: say it once.
-        lines = list(dict.fromkeys(_explain(error, where) for error in errors))
+        lines = list(dict.fromkeys(_explain(error, where, schema) for error in errors))
         if len(lines) > _ERRORS_SHOWN:
             lines[_ERRORS_SHOWN:] = [f"... and {len(lines) - _ERRORS_SHOWN} more"]
         raise ConfigError("\n".join(lines))
     return _resolve(config, schema)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a configuration file outside Snakemake; see `load_config`.
+
+    Raises:
+        ConfigError: it cannot be read, is no YAML mapping, or is wrong.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: no YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: holds no options; config/config.yaml shows the form")
+    return load_config(raw, lambda _: str(path))
 
 
 def read_schema() -> Schema:
@@ -66,7 +86,7 @@ def _options(properties: Schema) -> Schema:
     return {
         name: {word: value for word, value in part.items() if word != "default"}
         for name, part in properties.items()
-        if name not in ("datasets", "merge")
+        if name not in _OF_THE_SYSTEM
     }
 
 
@@ -125,10 +145,12 @@ def _resolve(config: dict[str, Any], schema: Schema) -> dict[str, Any]:
             | given
         )
         dataset_schema = part["properties"]["datasets"]["additionalProperties"]
-        inherited = {key: value for key, value in options.items() if key not in ("datasets", "merge")}
+        inherited = {key: value for key, value in options.items() if key not in _OF_THE_SYSTEM}
         options["datasets"] = {
             name: inherited | _defaults(dataset_schema) | dict(own) for name, own in options["datasets"].items()
         }
+        downloads = part["properties"]["downloads"]["additionalProperties"]
+        options["downloads"] = {name: _defaults(downloads) | own for name, own in given.get("downloads", {}).items()}
         if "merge" in given:
             options["merge"] = _defaults(part["properties"]["merge"]) | given["merge"]
         resolved[system] = options
@@ -143,7 +165,7 @@ def _defaults(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _explain(error: ValidationError, where: Callable[[str], str]) -> str:
+def _explain(error: ValidationError, where: Callable[[str], str], whole: Schema) -> str:
     path = [str(word) for word in error.path]
     rule, value, schema = str(error.validator), cast("Any", error.validator_value), cast("Schema", error.schema)
     instance = cast("Any", error.instance)
@@ -153,13 +175,24 @@ def _explain(error: ValidationError, where: Callable[[str], str]) -> str:
     about = schema.get("description", "")
     if rule == "required":
         missing = [key for key in value if key not in instance]
-        return "; ".join(f"{start}{key!r} is missing: {schema['properties'][key]['description']}" for key in missing)
+        options = _options_at(error, whole)
+        return "; ".join(f"{start}{key!r} is missing: {options[key]['description']}" for key in missing)
+    if rule == "not":  # an option that another one rules out
+        return f"{start}{about}"
     if rule == "enum":
         return f"{start}{instance!r} is not one of {', '.join(map(str, value))}"
     if rule == "type":
         types = value if isinstance(value, str) else " or ".join(value)
         return f"{start}{instance!r} is no {types}. {about}".rstrip()
     return f"{start}{error.message}. {about}".rstrip()
+
+
+def _options_at(error: ValidationError, whole: Schema) -> Schema:
+    """The options of the object in error, also where a condition asks for one of them."""
+    part: Any = whole
+    for word in takewhile(lambda word: word not in ("then", "else", "required"), error.absolute_schema_path):
+        part = part[word]
+    return cast("Schema", part["properties"])
 
 
 def _place(path: list[str], where: Callable[[str], str]) -> str:

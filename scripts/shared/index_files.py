@@ -9,17 +9,20 @@ from typing import Any
 
 from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError
-from scripts.shared.ledger import Row, list_shards, read_shard
+from scripts.shared.ledger import Row, ShardLedger, list_shards, read_shard
 from scripts.shared.planning.index_plan import IndexPlan
 from scripts.shared.planning.members import read_members
 
 
-def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[str, Any]]:
+def read_listed(
+    plan: IndexPlan, keep: Callable[[Row], Any], each_shard: Callable[[ShardLedger], None] | None = None
+) -> Iterator[tuple[str, Any]]:
     """Yield the samples of an index in list order: the key, and what is kept of its row.
 
     Args:
         plan: the index plan.
         keep: gives what the index needs of a ledger row, never None, so that a million rows need not be held.
+        each_shard: is shown the ledger of each shard, for what belongs to no sample.
 
     Raises:
         JobError: a sample has no row: its shard's job has not ended.
@@ -30,7 +33,10 @@ def read_listed(plan: IndexPlan, keep: Callable[[Row], Any]) -> Iterator[tuple[s
     kept: dict[str, Any] = dict.fromkeys(plan.keys)
     files = list_shards(folder)
     for shard in plan.shards:
-        for key, row in read_shard(folder, shard, files.get(shard, [])).rows.items():
+        ledger = read_shard(folder, shard, files.get(shard, []))
+        if each_shard is not None:
+            each_shard(ledger)
+        for key, row in ledger.rows.items():
             if key in kept and shard_of.get(key, int(shard)) == int(shard) and row["status"] in ("ok", "failed"):
                 kept[key] = keep(row)
     missing = [key for key in plan.keys if kept[key] is None]

@@ -15,7 +15,7 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 
 @contextmanager
 def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
-    """Log to `path` and to stderr; end the process with status 1 on an error that a user can mend.
+    """Log to `path` and to stderr; end the process with the error's status where a user can mend it.
 
     Args:
         path: the rule's log file; a new job starts it anew.
@@ -26,12 +26,15 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    # What would flood the terminal, such as the name of every sample removed, goes to the file alone.
+    handlers[1].setLevel(logging.INFO)
+    logging.getLogger("scripts").setLevel(logging.DEBUG)
     try:
         yield
     except PolymillError as error:
         logging.error("%s", error)
         logging.shutdown()
-        sys.exit(1)
+        sys.exit(error.exit_status)
     except ImportError as error:  # PackageNotFoundError is one too
         logging.error("the Python package %s is missing: `make %s` installs it", error.name, make_target)
         logging.shutdown()

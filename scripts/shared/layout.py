@@ -18,6 +18,16 @@ def ledger_dir(dataset_dir: Path, stage: str) -> Path:
     return state_dir(dataset_dir) / stage / "ledger"
 
 
+def run_lock(dataset_dir: Path) -> Path:
+    """Held by the process that plans a run, until the run ends."""
+    return state_dir(dataset_dir) / "run.lock"
+
+
+def stop_file(dataset_dir: Path) -> Path:
+    """While it exists, jobs of this dataset end after the samples in hand."""
+    return state_dir(dataset_dir) / "stop"
+
+
 def shard_lock(dataset_dir: Path, stage: str, shard: str) -> Path:
     """Held by the job that works on a shard."""
     return state_dir(dataset_dir) / stage / "lock" / f"{shard}.lock"

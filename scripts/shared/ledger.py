@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ from scripts.shared.errors import PlanningError
 
 FORMAT = 1
 _FILE_NAME = re.compile(r"(?P<shard>\d+)\.(?P<attempt>\d+-[0-9a-f]+)\.jsonl")
+# How rows begin as `ShardWork` writes them; any other row is decoded whole.
+_HEAD = re.compile(
+    rb'\{"key":"([^"\\]+)","settings":"([^"\\]*)","entry":"([^"\\]*)","source":\[(-?\d+),(-?\d+)\],"plan":"([^"\\]*)",'
+    rb'"made_by":"[^"\\]*","status":"([^"\\]*)"'
+)
 _SYNC_EVERY = 64  # rows; a power cut costs at most these and the samples in hand
 
 Row = dict[str, Any]
@@ -63,9 +68,8 @@ def encode_row(row: Row) -> bytes:
 
 def decode_row(line: bytes) -> Row | None:
     """The row in a line, None where the line is torn or damaged."""
-    line = line.rstrip(b"\r\n")
-    body, mark, tail = line[:-18], line[-18:-10], line[-10:]
-    if mark != b',"crc":"' or tail != b'%08x"}' % zlib.crc32(body):
+    body = _whole(line)
+    if body is None:
         return None
     try:
         row = orjson.loads(body + b"}")
@@ -74,13 +78,44 @@ def decode_row(line: bytes) -> Row | None:
     return row if isinstance(row, dict) else None
 
 
-def read_shard(folder: Path, shard: str, files: list[Path] | None = None) -> ShardLedger:
+def decode_head(line: bytes) -> Row | None:
+    """As `decode_row`, but of a sample's row only the members up to its status; a third of the time."""
+    body = _whole(line)
+    head = _HEAD.match(body) if body is not None else None
+    if head is None:
+        return decode_row(line)
+    key, settings, entry, size, mtime_ns, plan, status = head.groups()
+    return {
+        "key": key.decode(),
+        "settings": settings.decode(),
+        "entry": entry.decode(),
+        "source": [int(size), int(mtime_ns)],
+        "plan": plan.decode(),
+        "status": status.decode(),
+    }
+
+
+def _whole(line: bytes) -> bytes | None:
+    """A line without its checksum and last brace, None where the checksum does not fit."""
+    line = line.rstrip(b"\r\n")
+    body, mark, tail = line[:-18], line[-18:-10], line[-10:]
+    return body if mark == b',"crc":"' and tail == b'%08x"}' % zlib.crc32(body) else None
+
+
+def read_shard(
+    folder: Path,
+    shard: str,
+    files: list[Path] | None = None,
+    *,
+    decode: Callable[[bytes], Row | None] = decode_row,
+) -> ShardLedger:
     """Read all attempts of a shard.
 
     Args:
         folder: the ledger folder.
         shard: number of the shard, as its files are named.
         files: the shard's files, where `list_shards` found them already.
+        decode: `decode_row`, or `decode_head` where the whole rows are not needed.
 
     Raises:
         PlanningError: a newer version of Polymill wrote the ledger.
@@ -92,7 +127,7 @@ def read_shard(folder: Path, shard: str, files: list[Path] | None = None) -> Sha
         except FileNotFoundError:  # compacted by a run that started meanwhile: its rows stand in the new file
             continue
         for line in content.splitlines(keepends=True):
-            row = decode_row(line) if line.endswith(b"\n") else None
+            row = decode(line) if line.endswith(b"\n") else None
             if row is None:
                 ledger.damaged += 1
             else:

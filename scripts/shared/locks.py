@@ -6,10 +6,17 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 # What file systems without locks answer: some NFS and FUSE mounts.
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+class Holder(NamedTuple):
+    """A process that took a lock."""
+
+    host: str
+    pid: int
 
 
 class LockFile:
@@ -58,13 +65,35 @@ class LockFile:
         self._file = file
         return True
 
-    def holder(self) -> str:
-        """Who holds the lock, in words: `pid 4711 on node7`."""
+    def is_held(self) -> bool | None:
+        """Whether somebody holds the lock, None where that cannot be told; writes nothing.
+
+        To ask is to share the lock for an instant: one who tries to take it just then without waiting is refused.
+        On a network file system a holder on another host may go unseen.
+        """
+        try:
+            with self.path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return None
+        return False
+
+    def last_holder(self) -> Holder | None:
+        """Who holds the lock, or held it last; None where the file does not tell."""
         try:
             who = json.loads(self.path.read_text(encoding="utf-8"))
-            return f"pid {int(who['pid'])} on {who['host']}"
+            return Holder(str(who["host"]), int(who["pid"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return "an unknown process"
+            return None
+
+    def holder(self) -> str:
+        """Who holds the lock, in words: `pid 4711 on node7`."""
+        who = self.last_holder()
+        return f"pid {who.pid} on {who.host}" if who else "an unknown process"
 
     def release(self) -> None:
         """Give the lock back."""

@@ -7,6 +7,19 @@ from collections import Counter
 _EVERY_S = 10.0
 
 
+def duration_text(seconds: float) -> str:
+    """A time in its largest units: `2 d 3 h`, `3 h 12 min`, `5 min`, `40 s`."""
+    minutes = round(seconds / 60)
+    if round(seconds) < 60:
+        return f"{round(seconds)} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
 class Progress:
     """Counts samples and logs a line now and then; lines, not bars, because parallel jobs share the terminal.
 
@@ -54,7 +67,7 @@ class Progress:
     def _say(self) -> None:
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.done / seconds
-        left = f", {(self.total - self.done) / rate / 60:.0f} min left" if self.done < self.total else ""
+        left = f", {duration_text((self.total - self.done) / rate)} left" if 0 < self.done < self.total else ""
         self.log.info(
             "[%s] %d/%d, %d failed, %.2f/s%s",
             self.label, self.done, self.total, self.errors.total(), rate, left,

@@ -1,6 +1,7 @@
 """What a worker gets and gives for one sample; the same for every system."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class SampleTask:
     key: str
     entry: dict[str, Any]
     settings: dict[str, Any]
-    means: dict[str, str]
+    means: dict[str, Any]
     source: Path
     folder: Path
 
@@ -71,14 +72,21 @@ def make_files(task: SampleTask, make: Make) -> MadeSample:
         raise SampleError(
             "source_changed", f"{task.source.name} changes while it is read; run again when it is at rest"
         )
-    try:
+    with disk_errors(task.folder):
         task.folder.mkdir(parents=True)
         for name, data in contents.items():
             atomic_files.write_synced(task.folder / name, data)
-    except OSError as error:
-        raise JobError(
-            f"cannot write {task.folder / (error.filename or '')}: {error.strerror}; make room or mend the disk and "
-            "run again: what is finished is kept"
-        ) from error
     files = {name: (len(data), digest_bytes(data)) for name, data in contents.items()}
     return MadeSample(before, files, facts)
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what a disk refuses while a folder is written into a `JobError`: it is not the sample's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise JobError(
+            f"cannot write {folder / (error.filename or '')}: {error.strerror}; make room or mend the disk and run "
+            "again: what is finished is kept"
+        ) from error

@@ -3,16 +3,17 @@
 import logging
 import os
 import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from scripts.shared import atomic_files, layout
-from scripts.shared.errors import JobError, SampleError
+from scripts.shared.errors import JobError, SampleError, StoppedError
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_source
 from scripts.shared.ledger import LedgerWriter, Row, read_shard
 from scripts.shared.locks import LockFile
@@ -20,16 +21,30 @@ from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_pl
 from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
 from scripts.shared.sample_task import MadeSample, SampleTask
+from scripts.shared.stop_request import StopRequest
 from scripts.shared.worker_pool import run_tasks
 
 # All that an index may depend on: an index is made again where a receipt differs.
 _IN_RECEIPT = ("key", "status", "files", "facts", "error", "message", "source_name")
+_ASK_FOR_LOCK_EVERY_S = 0.5
 _HOPELESS_AFTER = 50  # samples: when these, the first, all failed, something is wrong with all
 
 log = logging.getLogger(__name__)
 
 
-def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions: dict[str, str], workers: int) -> None:
+# From a plan's means, and whether the job is to end, to the means that samples are made with; held while they are.
+Equip = Callable[[dict[str, Any], Callable[[], bool]], AbstractContextManager[dict[str, Any]]]
+
+
+def run_shard(
+    plan_path: Path,
+    receipt: Path | None,
+    *,
+    function: str,
+    versions: dict[str, str],
+    workers: int,
+    equip: Equip = lambda means, _: nullcontext(means),
+) -> None:
     """Answer a plan.
 
     Any number of these may run on one shard, one after another or interrupted at any point: each makes what is
@@ -41,34 +56,49 @@ def run_shard(plan_path: Path, receipt: Path | None, *, function: str, versions:
         function: `module:name` of the system's worker function, `SampleTask` to `MadeSample`.
         versions: libraries whose output the samples are.
         workers: number of worker processes.
+        equip: takes what the plan's means ask for, such as a GPU, where there are samples to make.
 
     Raises:
         JobError: the plan is damaged or was replaced, the disk is full, or all of the first samples failed; or,
             without a receipt, a sample failed.
+        StoppedError: it was asked to end; what was made is recorded, and no receipt written.
     """
     header, _ = read_plan(plan_path)
     dataset_dir = Path(header.dataset_dir)
     lock = LockFile(layout.shard_lock(dataset_dir, header.stage, header.shard))
-    if not lock.acquire(wait=False):
-        log.info("[%s] waits for %s, which works on this shard", header.label, lock.holder())
-        lock.acquire(wait=True)
-    if not lock.supported:
-        log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
-    try:
-        opened = _identity(plan_path)
-        header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
-        shard = ShardWork(header, dataset_dir, plan_path, opened)
-        shard.make_missing(samples, function=function, versions=versions, workers=workers, alone=lock.supported)
-        shard.stop_if_replaced()
-        if receipt is None:
-            shard.stop_if_failed(samples)
-        else:
-            shard.write_receipt(receipt, samples)
-    except OSError as error:
-        raise JobError(f"[{header.label}] {error.filename2 or error.filename or dataset_dir}: {error.strerror}; run "
-                       "again when mended: what is finished is kept") from error  # fmt: skip
-    finally:
-        lock.release()
+    with StopRequest(layout.stop_file(dataset_dir)) as stop:
+        if not lock.acquire(wait=False):
+            log.info("[%s] waits for %s, which works on this shard", header.label, lock.holder())
+            _wait_for(lock, header.label, stop)
+        if not lock.supported:
+            log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
+        try:
+            opened = _identity(plan_path)
+            header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
+            shard = ShardWork(header, dataset_dir, plan_path, opened, equip)
+            shard.make_missing(
+                samples, function=function, versions=versions, workers=workers, alone=lock.supported, stop=stop
+            )
+            shard.stop_if_replaced()
+            if receipt is None:
+                shard.stop_if_failed(samples)
+            else:
+                shard.write_receipt(receipt, samples)
+        except OSError as error:
+            raise JobError(
+                f"[{header.label}] {error.filename2 or error.filename or dataset_dir}: {error.strerror}; run again "
+                "when mended: what is finished is kept"
+            ) from error
+        finally:
+            lock.release()
+
+
+def _wait_for(lock: LockFile, label: str, stop: StopRequest) -> None:
+    """Ask again and again: a wait without end would be deaf to a request to stop."""
+    while not lock.acquire(wait=False):
+        if stop():
+            raise StoppedError(f"[{label}] stopped by {stop.by} while it waited: the same command goes on")
+        time.sleep(_ASK_FOR_LOCK_EVERY_S)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -88,12 +118,14 @@ class ShardWork:
         dataset_dir: the dataset's results folder.
         plan_path: the plan, which a newer run may replace.
         opened: which file it was when it was read.
+        equip: see `run_shard`.
     """
 
     header: PlanHeader
     dataset_dir: Path
     plan_path: Path
     opened: tuple[int, int] | None = None
+    equip: Equip = lambda means, _: nullcontext(means)
 
     def __post_init__(self) -> None:
         ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
@@ -102,9 +134,20 @@ class ShardWork:
         self.force = frozenset(self.header.force)
 
     def make_missing(
-        self, samples: list[PlannedSample], *, function: str, versions: dict[str, str], workers: int, alone: bool
+        self,
+        samples: list[PlannedSample],
+        *,
+        function: str,
+        versions: dict[str, str],
+        workers: int,
+        alone: bool,
+        stop: StopRequest,
     ) -> None:
-        """Make the samples that the ledger lacks; `alone` says that no other job can be at this shard."""
+        """Make the samples that the ledger lacks; `alone` says that no other job can be at this shard.
+
+        Raises:
+            StoppedError: it was asked to end, and has ended and recorded the samples in hand.
+        """
         unfinished = layout.unfinished_dir(self.dataset_dir, self.header.stage, self.header.shard)
         if alone:
             shutil.rmtree(unfinished, ignore_errors=True)  # what an earlier job was making when it was ended
@@ -120,7 +163,7 @@ class ShardWork:
             first = set()  # some were made before: there is hope
         tried: Counter[str | None] = Counter()
         try:
-            for sample, result in self._results(missing, unfinished / writer.attempt, function, workers):
+            for sample, result in self._results(missing, unfinished / writer.attempt, function, workers, stop):
                 self.stop_if_replaced()
                 if isinstance(result, SampleError):
                     self._record_failure(writer, sample, result)
@@ -139,6 +182,11 @@ class ShardWork:
             with suppress(OSError):  # another job is at this shard
                 unfinished.rmdir()
         progress.end()
+        if progress.done < len(missing):
+            raise StoppedError(
+                f"[{self.header.label}] stopped by {stop.by} after {progress.done} of {len(missing)} samples: the same "
+                "command goes on"
+            )
 
     def _is_missing(self, sample: PlannedSample) -> bool:
         row = self.rows.get(sample.key)
@@ -158,21 +206,26 @@ class ShardWork:
         return Path(self.header.source_dir, sample.entry.get("source", ""))
 
     def _results(
-        self, missing: dict[str, PlannedSample], unfinished: Path, function: str, workers: int
+        self, missing: dict[str, PlannedSample], unfinished: Path, function: str, workers: int, stop: StopRequest
     ) -> Iterator[tuple[PlannedSample, MadeSample | SampleError]]:
         """Yield each sample with what became of it; those that the source list ruled out need no worker."""
-        tasks = []
+        left = []
         for sample in missing.values():
             if "error" in sample.entry:
                 yield sample, SampleError(*sample.entry["error"])
             else:
-                tasks.append(self._task(sample, unfinished / sample.key))
-        for task, result in run_tasks(function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s):
-            yield missing[task.key], result
+                left.append(sample)
+        if not left:
+            return
+        with self.equip(self.header.means, stop) as means:
+            tasks = [self._task(sample, means, unfinished / sample.key) for sample in left]
+            for task, result in run_tasks(
+                function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s, stop=stop
+            ):
+                yield missing[task.key], result
 
-    def _task(self, sample: PlannedSample, folder: Path) -> SampleTask:
-        header = self.header
-        return SampleTask(sample.key, sample.entry, header.settings, header.means, self._source(sample), folder)
+    def _task(self, sample: PlannedSample, means: dict[str, Any], folder: Path) -> SampleTask:
+        return SampleTask(sample.key, sample.entry, self.header.settings, means, self._source(sample), folder)
 
     def publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
         """Put a sample's complete files where they belong, and record them."""

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
+
+import psutil
 
 from scripts.shared.errors import JobError, SampleError
 
@@ -29,7 +31,7 @@ Task = TypeVar("Task")
 
 
 def run_tasks(
-    function: str, tasks: Sequence[Task], *, workers: int, timeout_s: float
+    function: str, tasks: Sequence[Task], *, workers: int, timeout_s: float, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[Task, Any | SampleError]]:
     """Run a function over tasks in worker processes.
 
@@ -37,7 +39,9 @@ def run_tasks(
         function: `module:name` of a function of one task, importable without side effects.
         tasks: picklable tasks, started in this order.
         workers: number of processes at most.
-        timeout_s: running time allowed to one task; time in which this process was stopped does not count.
+        timeout_s: running time allowed to one task; time in which this process, or the worker, was stopped does not
+            count.
+        stop: asked again and again; once it says yes, no task is started any more, and those in hand are ended.
 
     Yields:
         (task, result) as they end, in any order. A result is what the function returned, or a `SampleError`: one that
@@ -54,6 +58,8 @@ def run_tasks(
     last = time.monotonic()
     try:
         while queue or any(worker.busy for worker in pool):
+            if queue and stop():
+                queue.clear()
             while len(pool) < min(workers, len(queue) + sum(worker.busy for worker in pool)):
                 pool.append(_Worker(function))
             for worker in pool:
@@ -70,6 +76,8 @@ def run_tasks(
                     killed_at_start += worker.killed_at_start
                     if killed_at_start > _MAX_KILLED_AT_START:
                         raise JobError("worker processes are killed while they start: is there enough memory?")
+                elif worker.busy and worker.running_s > timeout_s and worker.is_stopped():
+                    worker.running_s = 0.0  # by somebody who stopped this process alone: for how long, nobody knows
                 elif worker.busy and worker.running_s > timeout_s:
                     pool.remove(worker)
                     worker.end()
@@ -152,6 +160,13 @@ class _Worker:
             return None
         self.idle, self.busy = True, False
         return message
+
+    def is_stopped(self) -> bool:
+        """Whether a signal stopped the process, which can go on."""
+        try:
+            return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:  # it is gone
+            return False
 
     def end(self, *, grace_s: float = 0.0) -> int:
         """Kill the process if it still lives after `grace_s`; its exit status, negative for a signal."""

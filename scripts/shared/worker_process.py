@@ -15,7 +15,7 @@ from scripts.shared.errors import ConfigError, JobError, SampleError
 _PR_SET_PDEATHSIG = 1
 
 
-def _end_with_parent(parent_pid: int) -> None:
+def end_with_parent(parent_pid: int) -> None:
     """Ask the kernel to kill this process when the job dies, so that no orphan decodes on."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -23,7 +23,12 @@ def _end_with_parent(parent_pid: int) -> None:
         sys.exit(0)
 
 
-def _load(name: str) -> Callable[..., Any]:
+def load_function(name: str) -> Callable[..., Any]:
+    """The function that `module:name` names.
+
+    Raises:
+        ImportError: there is no such module, or it needs a package that is missing.
+    """
     module, _, attribute = name.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return function
@@ -47,11 +52,12 @@ def _answer(function: Callable[[Any], Any], task: Any) -> tuple[str, Any]:
 def main() -> None:
     """Serve tasks: arguments are the number of the pipe, the parent's pid, and the function as `module:name`."""
     descriptor, parent_pid, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    _end_with_parent(parent_pid)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)  # the parent decides what Ctrl-C, or a scheduler's word, means
+    end_with_parent(parent_pid)
     pipe = Connection(descriptor)
     try:
-        function = _load(name)
+        function = load_function(name)
     except ImportError as error:
         pipe.send(("stop", error))
         return

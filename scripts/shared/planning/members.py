@@ -7,7 +7,7 @@ checksum: `# 1 <crc>`. Lines that none closes, or one that does not fit, are dam
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,15 +119,31 @@ def save_members(path: Path, members: Members) -> None:
     """
     if not members.unsaved and not members.damaged:
         return
-    keys = list(members.shard_of) if members.damaged else members.unsaved
-    data = "".join(f"{shard_name(members.shard_of[key])} {key}\n" for key in keys).encode()
-    data += _close(data)
     if members.damaged:
-        atomic_files.write_bytes(path, data)
+        atomic_files.write_bytes(path, _lines(members, members.shard_of))
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
-            file.write(data)
+            file.write(_lines(members, members.unsaved))
             file.flush()
             os.fsync(file.fileno())
     members.unsaved = []
+
+
+def forget_members(path: Path, keys: Collection[str]) -> None:
+    """Take keys out of the file: should they come back, they are new. A damaged file is left to the planner.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
+    members = read_members(path, [])
+    if members.damaged or members.shard_of.keys().isdisjoint(keys):
+        return
+    for key in keys:
+        members.shard_of.pop(key, None)
+    atomic_files.write_bytes(path, _lines(members, members.shard_of))
+
+
+def _lines(members: Members, keys: Iterable[str]) -> bytes:
+    data = "".join(f"{shard_name(members.shard_of[key])} {key}\n" for key in keys).encode()
+    return data + _close(data)

@@ -53,7 +53,7 @@ class PlanHeader:
     dataset_dir: str
     source_dir: str
     settings: dict[str, Any]
-    means: dict[str, str]
+    means: dict[str, Any]
     sample_timeout_s: float
     force: tuple[str, ...] = ()
     serial: str = ""
@@ -111,10 +111,18 @@ def first_line(path: Path) -> str:
 
 def read_header(path: Path) -> PlanHeader | None:
     """All of a plan but its samples; None where there is none, or none that this version can use."""
+    outline = read_outline(path)
+    return outline[0] if outline else None
+
+
+def read_outline(path: Path) -> tuple[PlanHeader, int] | None:
+    """As `read_header`, with the number of samples."""
     try:
-        return _header(json.loads(first_line(path).removesuffix(_SAMPLES) + "}"))
+        first, _, rest = read_whole(path).partition(b"\n")
+        header = _header(json.loads(first.decode().removesuffix(_SAMPLES) + "}"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return header, 0 if rest.startswith(b"\n") else rest.count(b"\n") - 1
 
 
 def read_plan(path: Path) -> tuple[PlanHeader, list[PlannedSample]]:

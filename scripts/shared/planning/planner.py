@@ -10,8 +10,9 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from scripts.shared import atomic_files, layout, ledger
 from scripts.shared.errors import PlanningError
@@ -36,6 +37,7 @@ class DatasetPlan:
         statuses: what each shard holds and lacks.
         n_wanted, n_unwanted: samples in the list, and samples on record that no longer are.
         notes: what else the user should know, a line each.
+        means: what the jobs use and changes no bytes, see `Stage`.
     """
 
     plans: dict[str, Path]
@@ -44,6 +46,7 @@ class DatasetPlan:
     n_wanted: int
     n_unwanted: int
     notes: list[str] = field(default_factory=list)
+    means: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_to_make(self) -> int:
@@ -83,7 +86,7 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         hold_dataset(stage)
     wanted = read_wanted(stage)
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
-    notes = _damage_note(members, stage)
+    notes = stage.remarks() + _damage_note(members, stage)
     known = len(members.shard_of)
     members.assign(wanted.keys, stage.shard_size)
     by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
@@ -101,13 +104,25 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     if not all(lock.supported for lock in _held_locks):
         plan.notes.append("this file system has no locks: do not start a run twice")
     if scratch is None:
+        stage = _decided(stage, plan, wanted)
         link_results(stage)
         _tidy(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
+    plan.means = stage.means
     for status in statuses:
         plan.plans[status.shard] = _settle(stage, status, wanted, scratch)
     plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
     return plan
+
+
+def _decided(stage: Stage, plan: DatasetPlan, wanted: EntryList) -> Stage:
+    """The stage with what only a real run that has samples to make decides."""
+    if stage.decide is None or not plan.n_to_make:
+        return stage
+    stage = stage.decide(stage, wanted)
+    for status in plan.statuses:
+        status.header = replace(status.header, means=stage.means)
+    return stage
 
 
 def hold_dataset(stage: Stage) -> None:
@@ -117,7 +132,7 @@ def hold_dataset(stage: Stage) -> None:
         PlanningError: another run holds it, it cannot be written, or its place in the results is taken.
     """
     _check_link(stage)
-    lock = LockFile(layout.state_dir(stage.dataset_dir) / "run.lock")
+    lock = LockFile(layout.run_lock(stage.dataset_dir))
     if any(held.path == lock.path for held in _held_locks):
         return
     try:
@@ -127,6 +142,7 @@ def hold_dataset(stage: Stage) -> None:
             )
     except OSError as error:
         raise PlanningError(f"{stage.label}: cannot write in {stage.dataset_dir}: {error.strerror}") from error
+    layout.stop_file(stage.dataset_dir).unlink(missing_ok=True)  # it was meant for an earlier run
     _held_locks.append(lock)
 
 
@@ -217,7 +233,7 @@ def _check_link(stage: Stage) -> None:
     """
     if stage.link is not None and stage.link.exists() and not stage.link.is_symlink():
         raise PlanningError(
-            f"{stage.label}: output_dir is {stage.dataset_dir}, but {stage.link} holds samples already: move that "
+            f"{stage.label}: output_dir is {_link_target(stage)}, but {stage.link} holds samples already: move that "
             "folder there (nothing is made again) or take output_dir away"
         )
 
@@ -226,10 +242,14 @@ def link_results(stage: Stage) -> None:
     """Make the results folder's entry for a dataset that lies elsewhere."""
     if stage.link is None:
         return
-    target = stage.dataset_dir.absolute()
+    target = _link_target(stage).absolute()
     if stage.link.is_symlink():
         if Path(os.readlink(stage.link)) == target:
             return
         stage.link.unlink()
     stage.link.parent.mkdir(parents=True, exist_ok=True)
     stage.link.symlink_to(target)
+
+
+def _link_target(stage: Stage) -> Path:
+    return stage.link_to or stage.dataset_dir

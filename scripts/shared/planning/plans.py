@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.shared import layout
 from scripts.shared.errors import PlanningError
 from scripts.shared.planning import index_plan
 from scripts.shared.planning.one_sample import SinglePlan, plan_single
+from scripts.shared.planning.plan_file import read_header
 from scripts.shared.planning.planner import DatasetPlan, plan_dataset
 from scripts.shared.planning.report import describe
 from scripts.shared.planning.stage import Stage
@@ -68,6 +70,13 @@ class Plans:
         if shard not in plans:
             raise PlanningError(f"{stage.label}: no shard {shard}; there are {', '.join(list(plans)[:5])} ...")
         return plans[shard]
+
+    def means(self, stage: Stage, shard: str) -> dict[str, Any]:
+        """What the job of a shard uses and changes no bytes; see `Stage`."""
+        if self._mode().plans:
+            return self._dataset(stage).means
+        header = read_header(layout.plan_file(stage.stage_work_dir, shard))
+        return stage.means if header is None else header.means
 
     def index(self, stage: Stage) -> Path:
         """The plan file of a stage's index."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.shared.planning.planner import DatasetPlan
 from scripts.shared.planning.stage import Stage
+from scripts.shared.progress import duration_text
 
 _SHARDS_SHOWN = 12
 
@@ -60,26 +61,28 @@ def _to_make(reasons: Counter[str]) -> str:
 def _needs(plan: DatasetPlan, stage: Stage, cores: int) -> str:
     n_to_make = plan.n_to_make
     needed, free = n_to_make * stage.bytes_per_sample, free_bytes(stage.dataset_dir)
-    words = f"needs about {_gigabytes(needed)}; {_gigabytes(free)} free in {stage.dataset_dir}"
+    words = f"needs about {size_text(needed)}; {size_text(free)} free in {stage.dataset_dir}"
     if needed > free:
         words += ": NOT ENOUGH"
     rates = [status.rate for status in plan.statuses if status.rate]
     if rates and cores:
-        hours = n_to_make / (sum(rates) / len(rates)) / cores / 3600
-        words += f"; about {_duration(hours)} on {cores} cores at the rate of earlier jobs"
+        seconds = n_to_make / (sum(rates) / len(rates)) / cores
+        words += f"; about {duration_text(seconds)} on {cores} cores at the rate of earlier jobs"
     return words
 
 
-def _gigabytes(n_bytes: int) -> str:
+def size_text(n_bytes: int) -> str:
+    """A size in words: `1.5 GB`, `0.3 MB`."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 5e7 else f"{n_bytes / 1e6:,.1f} MB"
-
-
-def _duration(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{max(hours * 60, 0.1):.1f} min"
 
 
 def free_bytes(folder: Path) -> int:
     """Free disk where a folder is or will be."""
+    return shutil.disk_usage(existing_parent(folder)).free
+
+
+def existing_parent(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
     while not folder.exists():
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder

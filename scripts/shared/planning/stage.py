@@ -73,6 +73,11 @@ class Stage:
         explain_gone: says in words why keys are no longer wanted, from those keys and the new ones; or nothing.
         options: what the user asks of this run.
         link: where a link to `dataset_dir` belongs, when the user chose a folder outside the results.
+        link_to: what the link names instead, where `dataset_dir` is a folder in it.
+        title: the stage in words, where system and dataset are not enough.
+        remarks: what the user should know of the source list, a line each; asked after the list was read.
+        decide: decides, in a real run that has samples to make, what can only be decided then, such as the quicker
+            decoder: from this stage and the wanted samples to the stage with its `means` and `index` as they then are.
     """
 
     system: str
@@ -84,7 +89,7 @@ class Stage:
     source_option: str
     read_list: Callable[[], Iterable[SourceEntry]]
     settings: dict[str, Any]
-    means: dict[str, str]
+    means: dict[str, Any]
     files: tuple[str, ...]
     bytes_per_sample: int
     shard_size: int
@@ -94,6 +99,10 @@ class Stage:
     explain_gone: Callable[[list[str], list[str]], str]
     options: PlanOptions = PlanOptions()
     link: Path | None = None
+    link_to: Path | None = None
+    title: str = ""
+    remarks: Callable[[], list[str]] = list
+    decide: Callable[["Stage", Iterable[SourceEntry]], "Stage"] | None = None
 
     @property
     def stage_work_dir(self) -> Path:
@@ -108,4 +117,4 @@ class Stage:
     @property
     def label(self) -> str:
         """The dataset in words: `clip4mc train`."""
-        return f"{self.system} {self.dataset}"
+        return self.title or f"{self.system} {self.dataset}"

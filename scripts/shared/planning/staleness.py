@@ -37,8 +37,19 @@ def why_make(
         by_mtime: whether a source's time of change counts, or its size alone (for copied trees).
 
     Returns:
-        `new`, `interrupted`, `settings changed`, `list entry changed`, `source changed`, `output missing` or
-        `output damaged`.
+        What `why_unanswered` gives, `output missing` or `output damaged`.
+    """
+    why = why_unanswered(row, wanted, by_mtime=by_mtime)
+    if why is not None or row is None or row["status"] == "failed":
+        return why
+    return _why_files(row, folder, verify)
+
+
+def why_unanswered(row: Row | None, wanted: Wanted, *, by_mtime: bool = True) -> str | None:
+    """As `why_make`, from the record alone: no file is looked at.
+
+    Returns:
+        `new`, `interrupted`, `settings changed`, `list entry changed` or `source changed`.
     """
     if row is None:
         return "new"
@@ -50,9 +61,7 @@ def why_make(
         return "list entry changed"
     if not _same_source(row, wanted.source, by_mtime=by_mtime):
         return "source changed"
-    if row["status"] == "failed":
-        return None
-    return _why_files(row, folder, verify)
+    return None
 
 
 def _same_source(row: Row, seen: SourceStat, *, by_mtime: bool) -> bool:

@@ -82,7 +82,7 @@ def test_text_stays_text_though_it_looks_like_a_number() -> None:
         ({"clip4mc": {"num_frame": 3}}, "my.yaml: clip4mc: no option 'num_frame'; did you mean 'num_frames'"),
         ({"clip4mc": {"frame_count": 3}}, "'num_frames'"),
         ({"clip": {}}, "my.yaml: no option 'clip'; did you mean 'clip4mc'"),
-        ({"zzz": {}}, "options are clip4mc, "),
+        ({"zzz": {}}, "options are backup_dir, "),
         (
             {"clip4mc": {"datasets": {"a": DATASET | {"clip_dir": "x"}}}},
             "clip4mc.datasets.a: no option 'clip_dir'; did",
@@ -100,6 +100,38 @@ def test_text_stays_text_though_it_looks_like_a_number() -> None:
 )
 def test_an_error_names_the_file_the_key_and_the_mend(raw: dict[str, Any], says: str) -> None:
     assert says in error(**raw)
+
+
+VIDEOS = {"source": "videos", "metadata": "m.json", "info_csv": "i.csv", "videos_dir": "v"}
+
+
+def test_each_source_takes_its_own_keys() -> None:
+    datasets = load(clip4mc={"datasets": {"raw": VIDEOS, "cut": DATASET | {"source": "clips"}}})["clip4mc"]["datasets"]
+    assert (datasets["raw"]["videos_dir"], datasets["cut"]["clips_dir"]) == ("v", "clips")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "says"),
+    [
+        ({k: v for k, v in VIDEOS.items() if k != "videos_dir"}, [": 'videos_dir' is missing: Folder of the whole"]),
+        ({"source": "clips", "pairs": "p"}, [": 'clips_dir' is missing: Folder of the clips (source: clips)."]),
+        (VIDEOS | {"pairs": "p"}, [".pairs: belongs to source: clips, and this dataset has source: videos; take it"]),
+        (
+            DATASET | {"metadata": "m", "info_csv": "i"},
+            [
+                f".{key}: belongs to source: videos, and this dataset has source: clips;"
+                for key in ("info_csv", "metadata")
+            ],
+        ),
+        (VIDEOS | {"source": "video"}, [".source: 'video' is not one of clips, videos"]),
+        (VIDEOS | {"metadata": 5}, [".metadata: 5 is no string"]),
+    ],
+)
+def test_a_key_that_the_source_lacks_or_must_not_have_is_one_line(dataset: dict[str, Any], says: list[str]) -> None:
+    told = error(clip4mc={"datasets": {"raw": dataset}}).splitlines()
+    assert len(told) == len(says)
+    for line, words in zip(told, says, strict=True):
+        assert line.startswith(f"my.yaml: clip4mc.datasets.raw{words}")
 
 
 def test_all_errors_are_told_at_once() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shared.errors import JobError
+from scripts.shared.errors import JobError, StoppedError
 from scripts.shared.job_log import job_log
 
 
@@ -17,12 +17,30 @@ def test_what_a_job_says_goes_to_its_log_and_to_the_terminal(
     assert "hello there" in capsys.readouterr().err
 
 
+def test_what_would_flood_the_terminal_goes_to_the_log_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with job_log(tmp_path / "job.log"):
+        logging.getLogger("scripts.upkeep.prune").debug("removes sample %d", 7)
+        logging.getLogger("elsewhere").debug("chatter")
+    assert "removes sample 7" in (tmp_path / "job.log").read_text()
+    assert "removes sample 7" not in capsys.readouterr().err
+    assert "chatter" not in (tmp_path / "job.log").read_text()
+
+
 def test_an_error_that_a_user_can_mend_ends_the_job_without_a_traceback(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended, job_log(tmp_path / "job.log"):
         raise JobError("the disk is full")
     assert ended.value.code == 1
     assert "the disk is full" in (tmp_path / "job.log").read_text()
     assert "Traceback" not in (tmp_path / "job.log").read_text()
+
+
+def test_a_job_that_was_stopped_says_so_by_its_exit_status(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "job.log"):
+        raise StoppedError("stopped by make stop after 3 of 20 samples")
+    assert ended.value.code == 75
+    assert "stopped by make stop after 3 of 20 samples" in (tmp_path / "job.log").read_text()
 
 
 def test_a_missing_package_names_the_make_target_that_brings_it(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from scripts.shared import atomic_files, ledger
 from scripts.shared.errors import PlanningError
-from scripts.shared.ledger import FORMAT, LedgerWriter, compact, decode_row, encode_row, list_shards, read_shard
+from scripts.shared.ledger import (
+    FORMAT,
+    LedgerWriter,
+    compact,
+    decode_head,
+    decode_row,
+    encode_row,
+    list_shards,
+    read_shard,
+)
 
 KEYS = st.sampled_from(["a", "b", "c", "key with spaces", "é\u2028x", '"quoted"', "\ud800"])
 ROWS = st.lists(
@@ -54,6 +63,39 @@ def test_the_last_row_of_a_key_counts(attempts: list[list[dict[str, Any]]]) -> N
             key: {**row, "made_by": None} for key, row in last.items()
         }
         assert read.damaged == 0
+
+
+SAMPLE_ROWS = st.builds(
+    lambda key, digests, source, status, more: {
+        "key": key, "settings": digests[0], "entry": digests[1], "source": source, "plan": digests[2],
+        "made_by": digests[3], "status": status, **more,
+    },
+    KEYS,
+    st.lists(st.text("0123456789abcdef", min_size=1, max_size=32), min_size=4, max_size=4),
+    st.tuples(st.integers(-1, 2**63), st.integers(-1, 2**63)).map(list),
+    st.sampled_from(["ok", "failed"]),
+    st.sampled_from([{}, {"files": {"a": [1, '"status":"ok"']}}, {"message": 'so "status":"failed"'}]),
+)  # fmt: skip
+OTHER_ROWS = st.sampled_from([{"key": "a", "status": "making"}, {"rate": {"made": 1}}, {"format": 1, "versions": {}}])
+
+
+@given(row=SAMPLE_ROWS | OTHER_ROWS, damage=st.integers(-1, 300))
+def test_the_head_of_a_row_is_what_the_whole_row_begins_with(row: dict[str, Any], damage: int) -> None:
+    line = bytearray(encode_row(row))
+    if 0 <= damage < len(line) - 1:
+        line[damage] ^= 1
+    head, whole = decode_head(bytes(line)), decode_row(bytes(line))
+    if head is None or whole is None:
+        assert head is whole
+    else:
+        assert head.items() <= whole.items()
+        assert {"key", "status"} & row.keys() <= head.keys()
+
+
+def test_the_head_of_a_sample_row_holds_nothing_more(tmp_path: Path) -> None:
+    row = {"key": "a", "settings": "1", "entry": "2", "source": [3, 4], "plan": "5", "made_by": "6", "status": "ok"}
+    head = decode_head(encode_row({**row, "files": {}, "facts": {}}))
+    assert head == {name: value for name, value in row.items() if name != "made_by"}
 
 
 @given(attempts=ATTEMPTS, which=st.integers(0, 2), place=st.integers(0, 10**6))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.shared.locks import LockFile
+from scripts.shared.locks import Holder, LockFile
 from tests.snakemake_run import ROOT
 
 HOLD = (
@@ -33,6 +33,37 @@ def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> Non
     second = LockFile(path)
     assert second.acquire(wait=False)
     second.release()
+
+
+def test_who_asks_whether_a_lock_is_held_writes_nothing_and_refuses_it_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    assert LockFile(path).is_held() is False
+    assert not path.exists()
+    lock = LockFile(path)
+    lock.acquire(wait=False)
+    path.chmod(0o444)
+    before = path.stat()
+    assert LockFile(path).is_held() is True
+    lock.release()
+    assert LockFile(path).is_held() is False
+    assert (path.stat().st_mtime_ns, path.stat().st_size) == (before.st_mtime_ns, before.st_size)
+    assert LockFile(path).last_holder() == Holder(socket.gethostname(), os.getpid())
+    path.chmod(0o644)
+    again = LockFile(path)
+    assert again.acquire(wait=False)
+    again.release()
+
+
+def test_where_there_are_no_locks_nobody_can_tell_whether_one_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock").touch()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert LockFile(tmp_path / "lock").is_held() is None
 
 
 def test_a_killed_holder_lets_go_though_its_child_lives_on(tmp_path: Path) -> None:

@@ -8,18 +8,22 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.shared import layout, shard_job
-from scripts.shared.errors import JobError, SampleError
+from scripts.shared import layout, shard_job, stop_request
+from scripts.shared.errors import JobError, SampleError, StoppedError
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.ledger import LedgerWriter, read_shard
+from scripts.shared.locks import LockFile
 from scripts.shared.planning.planner import plan_dataset
 from scripts.shared.planning.stage import PlanOptions, SourceEntry
-from tests.toy_system import Toy, expected_contents
+from tests.toy_system import FUNCTION, Toy, expected_contents
+from tests.unit.shared.conftest import release as planner_release
 
 Results = Iterator[tuple[Any, Any]]
 
@@ -98,6 +102,56 @@ def test_what_an_interrupted_job_made_is_kept(toy: Toy, monkeypatch: pytest.Monk
     toy.run()
     assert made.items() <= marks(toy).items()
     assert toy.index()["made"] == toy.keys
+
+
+def test_a_job_that_is_asked_to_stop_ends_after_the_samples_in_hand(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy.shard_size = 4
+    plan = plan_dataset(toy.stage(), scratch=None)
+    monkeypatch.setattr(stop_request, "_LOOK_EVERY_S", 0.0)
+    with monkeypatch.context() as patch:
+        before_each_result(patch, lambda _: layout.stop_file(toy.dataset_dir).touch())
+        with pytest.raises(StoppedError, match=r"stopped by make stop after 1 of 4 samples: the same command goes on"):
+            toy.answer(plan, "00000", workers=1)
+    made = marks(toy)
+    assert len(made) == 2  # the two files of one sample
+    assert not receipt(toy).exists()
+    assert read_shard(toy.ledger_dir, "00000").rates[-1]["made"] == 1
+    assert list(layout.unfinished_dir(toy.dataset_dir, "words", "").glob("*")) == []
+    planner_release()
+    toy.run()
+    assert not layout.stop_file(toy.dataset_dir).exists()
+    assert made.items() <= marks(toy).items()
+    assert toy.index()["made"] == toy.keys
+
+
+def test_a_job_that_waits_for_another_hears_a_request_to_stop(toy: Toy) -> None:
+    plan = plan_dataset(toy.stage(), scratch=None)
+    other = LockFile(layout.shard_lock(toy.dataset_dir, "words", "00000"))
+    other.acquire(wait=False)
+    layout.stop_file(toy.dataset_dir).touch()
+    with pytest.raises(StoppedError, match="stopped by make stop while it waited"):
+        toy.answer(plan, "00000")
+    other.release()
+
+
+def test_a_request_to_stop_that_comes_with_the_last_sample_changes_nothing(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_dataset(toy.stage(), scratch=None)
+    monkeypatch.setattr(stop_request, "_LOOK_EVERY_S", 0.0)
+    before_each_result(monkeypatch, lambda task: task.key == "d" and layout.stop_file(toy.dataset_dir).touch())
+    toy.answer(plan, "00000", workers=1)  # b, then d
+    assert json.loads(receipt(toy).read_text())["ok"] == 2
+
+
+def test_looking_leaves_a_request_to_stop_alone_and_the_next_real_run_takes_it_away(toy: Toy, tmp_path: Path) -> None:
+    toy.run()
+    planner_release()
+    layout.stop_file(toy.dataset_dir).touch()
+    toy.dry_run(tmp_path / "scratch")
+    assert layout.stop_file(toy.dataset_dir).exists()
+    plan_dataset(toy.stage(), scratch=None)
+    assert not layout.stop_file(toy.dataset_dir).exists()
 
 
 def test_a_replaced_plan_ends_the_job(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,3 +453,34 @@ def test_a_damaged_plan_is_an_error_with_the_mend(toy: Toy) -> None:
 
 def test_a_sample_error_with_many_lines_is_one_line() -> None:
     assert SampleError("x", "a\nb\n\n c").message == "a b c"
+
+
+def test_what_the_means_ask_for_is_held_while_samples_are_made_and_reaches_them(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+
+    @contextmanager
+    def equip(means: dict[str, Any], stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        said.append((means, stop()))
+        try:
+            yield means | {"gpu": 3}
+        finally:
+            said.append("given back")
+
+    before_each_result(monkeypatch, lambda task: said.append(task.means))
+    plan = plan_dataset(toy.stage(means={"with": "care"}), scratch=None)
+    job = partial(
+        shard_job.run_shard, plan.plans["00000"], receipt(toy), function=FUNCTION, versions={}, workers=1, equip=equip
+    )
+    job()
+    made_with = {"with": "care", "gpu": 3}
+    assert said == [({"with": "care"}, False), made_with, made_with, "given back"]
+    said.clear()
+    job()  # nothing is missing
+    assert said == []
+    shutil.rmtree(toy.dataset_dir / "b")
+    before_each_result(monkeypatch, lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        job()
+    assert said[-1] == "given back"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -213,6 +214,29 @@ def test_a_pause_longer_than_the_time_limit_fails_no_task(tmp_path: Path) -> Non
     os.killpg(process.pid, signal.SIGCONT)
     printed, _ = process.communicate(timeout=60)
     assert printed == "[0, 1]\n"
+
+
+def test_a_worker_that_is_stopped_alone_is_not_out_of_time(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    threading.Timer(2.5, lambda: os.kill(int(pid.read_text()), signal.SIGCONT)).start()
+    assert run([("stand still", str(pid))], workers=1, timeout_s=1) == {0: "went on"}
+
+
+def test_a_scheduler_that_tells_all_processes_to_end_costs_no_task() -> None:
+    assert with_neighbours(("told to end",)) == "ended its work"
+
+
+def test_a_request_to_stop_starts_no_task_more_and_ends_those_in_hand() -> None:
+    tasks: list[Any] = [("pid", 0.1 + number / 1000) for number in range(10)]
+    results: list[Any] = []
+    for _, result in run_tasks(ACT, tasks, workers=2, timeout_s=60, stop=lambda: len(results) >= 3):
+        results.append(result)
+    assert 3 <= len(results) <= 5
+    assert not any(isinstance(result, SampleError) for result in results)
+
+
+def test_a_request_to_stop_before_the_first_task_starts_none() -> None:
+    assert list(run_tasks("no.such:module", [("return", 1)], workers=2, timeout_s=60, stop=lambda: True)) == []
 
 
 def test_workers_compute_with_one_thread(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.shared.ledger import LedgerWriter
-from scripts.shared.planning.members import Members, read_members, save_members, shard_name
+from scripts.shared.planning.members import Members, forget_members, read_members, save_members, shard_name
 
 LISTS = st.lists(
     st.tuples(st.permutations([f"k{n}" for n in range(8)]), st.integers(0, 8), st.integers(1, 5)),
@@ -118,3 +118,23 @@ def test_keys_of_any_characters_are_kept(tmp_path: Path) -> None:
 def test_nothing_new_writes_nothing(tmp_path: Path) -> None:
     save_members(tmp_path / "members", Members())
     assert not (tmp_path / "members").exists()
+
+
+def test_forgotten_keys_leave_the_others_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "members"
+    grow(path, [(["a", "b"], 2, 1), (["c"], 1, 1)])
+    before = read_members(path, []).shard_of
+    forget_members(path, {"b", "unknown"})
+    members = read_members(path, [])
+    assert (members.shard_of, members.damaged) == ({"a": before["a"], "c": before["c"]}, 0)
+    text = path.read_bytes()
+    forget_members(path, {"b"})
+    assert path.read_bytes() == text
+
+
+def test_nothing_is_forgotten_in_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "members"
+    grow(path, [(["a", "b"], 2, 1)])
+    path.write_bytes(damaged := path.read_bytes().replace(b"00001 b", b"00007 b"))
+    forget_members(path, {"a"})
+    assert path.read_bytes() == damaged

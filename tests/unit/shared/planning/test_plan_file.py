@@ -16,6 +16,7 @@ from scripts.shared.planning.plan_file import (
     PlannedSample,
     closed,
     read_header,
+    read_outline,
     read_plan,
     sample_line,
     write_plan,
@@ -58,6 +59,7 @@ def test_a_plan_reads_as_it_was_written(samples: list[PlannedSample], tmp_path_f
     assert planned == samples
     assert read == header(serial=read.serial)
     assert read_header(path) == read
+    assert read_outline(path) == (read, len(samples))
     assert json.loads(path.read_text())["format"] == FORMAT
 
 

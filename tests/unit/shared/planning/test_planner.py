@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,12 @@ from scripts.shared.errors import PlanningError
 from scripts.shared.ledger import FORMAT, encode_row, list_shards
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import planner
+from scripts.shared.planning.index_plan import read_index_plan
 from scripts.shared.planning.members import read_members
 from scripts.shared.planning.one_sample import plan_single
+from scripts.shared.planning.plan_file import read_plan
 from scripts.shared.planning.planner import plan_dataset
-from scripts.shared.planning.stage import PlanOptions
+from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
 from tests.snakemake_run import everything
 from tests.toy_system import Toy
 from tests.unit.shared.conftest import release
@@ -281,3 +285,44 @@ def test_keys_with_odd_characters_are_made_listed_and_found(tmp_path: Path) -> N
     assert toy.index()["made"] == toy.keys
     assert plan(toy).n_to_make == 0
     release()
+
+
+def test_remarks_on_the_list_are_asked_for_after_it_was_read_and_are_notes(toy: Toy, tmp_path: Path) -> None:
+    said: list[str] = []
+    stage = toy.stage()
+    listed = stage.read_list
+
+    def read_list() -> Iterator[SourceEntry]:
+        yield from listed()
+        said.append("two are alike")
+
+    planned = plan_dataset(replace(stage, read_list=read_list, remarks=lambda: said), scratch=tmp_path)
+    assert planned.notes == ["two are alike"]
+
+
+def test_the_link_of_a_folder_in_a_dataset_names_the_dataset(toy: Toy, tmp_path: Path) -> None:
+    link = tmp_path / "shown"
+    stage = toy.stage(dataset_dir=toy.dataset_dir / "part", link=link, link_to=toy.dataset_dir)
+    plan_dataset(stage, scratch=None)
+    assert link.readlink() == toy.dataset_dir
+    assert (link / "part" / ".state").is_dir()
+
+
+def test_what_only_a_real_run_with_samples_to_make_can_decide_is_asked_there_alone(toy: Toy, tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def decide(stage: Stage, entries: Iterable[SourceEntry]) -> Stage:
+        asked.append([entry.key for entry in entries])
+        return replace(stage, means={"with": "care"}, index={"kind": "decided"})
+
+    assert plan_dataset(toy.stage(decide=decide), scratch=tmp_path).means == {}
+    assert asked == []
+    planned = plan_dataset(toy.stage(decide=decide), scratch=None)
+    assert asked == [toy.keys]
+    assert planned.means == {"with": "care"}
+    assert {read_plan(path)[0].means["with"] for path in planned.plans.values()} == {"care"}
+    assert read_index_plan(planned.index_plan).settings == {"kind": "decided"}
+    for shard in toy.due(planned):
+        toy.answer(planned, shard)
+    plan_dataset(toy.stage(decide=decide), scratch=None)
+    assert len(asked) == 1

@@ -1,0 +1,1 @@
+"""Figures that every system can draw. Only the jobs that draw import this: matplotlib takes half a second."""
