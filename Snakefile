@@ -9,8 +9,13 @@ if not workflow.configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+report: "docs/captions/report.rst"
+
+
 include: "rules/common.smk"
 include: "rules/clip4mc.smk"
+include: "rules/clip4mc_clips.smk"
+include: "rules/upkeep.smk"
 
 
 localrules:

@@ -1,6 +1,7 @@
 # CLIP4MC data preparation: video-text pairs to frame, token and size files.
 import functools
 
+from scripts.clip4mc.decoder_choice import Machine
 from scripts.clip4mc.stage import SAMPLE_FILES, frames_stage
 from scripts.clip4mc.merge import merged_datasets
 
@@ -13,13 +14,55 @@ CLIP4MC_INDEX = {
     "failures": f"{CLIP4MC_RESULTS}/failures.csv",
     "summary": f"{CLIP4MC_RESULTS}/summary.json",
 }
+CLIP4MC_FIGURES = {
+    name: f"{CLIP4MC_RESULTS}/figures/{name}.png"
+    for name in ("contact_sheet", "sources", "failures_by_class", "throughput")
+}
 CLIP4MC_GATE = f"{CLIP4MC_WORK}/gate/passed.json"
 CLIP4MC_MERGED = f"{RESULTS}/clip4mc/dataset_info.json"
 
 
 @functools.cache
 def clip4mc_stage(dataset):
-    return frames_stage(CONFIG, dataset)
+    # Where jobs go to other machines, no trial here says which decoder is quicker there.
+    elsewhere = workflow.non_local_exec
+    return frames_stage(CONFIG, dataset, None if elsewhere else clip4mc_machine)
+
+
+def clip4mc_gpu_room():
+    """How many shards this run may decode on GPUs of this machine at once."""
+    return gpu_room(max(d["jobs_per_gpu"] for d in CLIP4MC["datasets"].values()))
+
+
+def clip4mc_machine():
+    """What this run has to decode with."""
+    room = clip4mc_gpu_room()
+    gpus = [device.name for device in visible(CONFIG["gpus"])][:room] if room else []
+    return Machine(tuple(gpus), workflow.resource_settings.cores or 1)
+
+
+def clip4mc_gpu(wildcards):
+    """GPUs that a shard's job takes: 1 where its plan says nvdec and there is one, or other machines may have one."""
+    means = PLANS.means(clip4mc_stage(wildcards.dataset), wildcards.shard)
+    if means.get("decoder") != "nvdec" or CONFIG["gpus"] == []:
+        return 0
+    if workflow.non_local_exec or not workflow.is_main_process:
+        return 1
+    return min(clip4mc_gpu_room(), 1)
+
+
+def clip4mc_memory(wildcards, threads, attempt):
+    # A worker takes 150 MB at 1080p; 4K and a margin. With CUDA loaded it takes more: an estimate.
+    worker = 750 if clip4mc_gpu(wildcards) else 250
+    return (500 + worker * threads) * attempt
+
+
+@planned
+def clip4mc_shard_plan(wildcards):
+    plan = PLANS.plan(clip4mc_stage(wildcards.dataset), wildcards.shard)
+    # Asks for resources come after Snakemake has fixed their totals, and this one brings its own.
+    clip4mc_gpu(wildcards)
+    return plan
 
 
 def clip4mc_receipts_of(dataset):
@@ -40,7 +83,14 @@ def clip4mc_targets(wildcards):
         for receipt in clip4mc_receipts_of(dataset)
     ]
     made = expand([*CLIP4MC_INDEX.values(), CLIP4MC_GATE], dataset=CLIP4MC["datasets"])
-    return receipts + made + ([CLIP4MC_MERGED] if "merge" in CLIP4MC else [])
+    drawn = expand(
+        CLIP4MC_FIGURES.values(),
+        dataset=[
+            name for name, options in CLIP4MC["datasets"].items() if options["figures"]
+        ],
+    )
+    merged = [CLIP4MC_MERGED] if "merge" in CLIP4MC else []
+    return receipts + made + drawn + merged
 
 
 @planned
@@ -53,17 +103,14 @@ localrules:
     all_clip4mc,
     clip4mc_all,
     clip4mc_index,
+    clip4mc_figures,
     clip4mc_gate,
     clip4mc_merge,
 
 
 rule clip4mc_frames:
     input:
-        plan=planned(
-            lambda wildcards: PLANS.plan(
-                clip4mc_stage(wildcards.dataset), wildcards.shard
-            )
-        ),
+        plan=clip4mc_shard_plan,
     output:
         receipt=CLIP4MC_RECEIPT,
     log:
@@ -74,9 +121,8 @@ rule clip4mc_frames:
         "../envs/clip4mc.yaml"
     threads: lambda wildcards: CLIP4MC["datasets"][wildcards.dataset]["workers"]
     resources:
-        gpu=0,
-        # A worker takes 150 MB at 1080p; 4K and a margin.
-        mem_mb=lambda wildcards, threads, attempt: (500 + 250 * threads) * attempt,
+        gpu=planned(clip4mc_gpu),
+        mem_mb=clip4mc_memory,
     script:
         "../scripts/clip4mc/rule_frames.py"
 
@@ -116,6 +162,37 @@ rule clip4mc_index:
         "../envs/clip4mc.yaml"
     script:
         "../scripts/clip4mc/rule_index.py"
+
+
+def clip4mc_figure(name):
+    """A figure with its place in the report."""
+    return report(
+        CLIP4MC_FIGURES[name],
+        category="clip4mc",
+        labels={"dataset": "{dataset}", "what": name.replace("_", " ")},
+        caption=f"../docs/captions/{name}.rst",
+    )
+
+
+rule clip4mc_figures:
+    input:
+        plan=planned(lambda wildcards: PLANS.index(clip4mc_stage(wildcards.dataset))),
+        receipts=planned(lambda wildcards: clip4mc_receipts_of(wildcards.dataset)),
+        info=CLIP4MC_INDEX["info"],
+        summary=CLIP4MC_INDEX["summary"],
+    output:
+        **{name: clip4mc_figure(name) for name in CLIP4MC_FIGURES},
+    log:
+        "logs/clip4mc_figures/{dataset}.log",
+    conda:
+        "../envs/clip4mc.yaml"
+    params:
+        channel_order=lambda wildcards: CLIP4MC["datasets"][wildcards.dataset][
+            "channel_order"
+        ],
+        tokenizer=lambda wildcards: CLIP4MC["datasets"][wildcards.dataset]["tokenizer"],
+    script:
+        "../scripts/clip4mc/rule_figures.py"
 
 
 rule clip4mc_gate:

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from scripts.shared.config import load_config
+from scripts.shared.devices import visible
 from scripts.shared.errors import PolymillError
 from scripts.shared.planning.plans import PlanMode, Plans
 
@@ -47,6 +48,19 @@ PLANS = Plans(plan_mode)
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     shard="[0-9]+",
+
+
+def gpu_room(jobs_per_gpu):
+    """How many jobs of one GPU this run may have at once on this machine.
+
+    Snakemake counts a resource only where it knows a total, so it is told one where the user gave none.
+    """
+    if "gpu" not in workflow.global_resources:
+        n_gpus = len(visible(CONFIG["gpus"]))
+        if not n_gpus:
+            return 0
+        workflow.register_resource("gpu", n_gpus * jobs_per_gpu)
+    return workflow.global_resources["gpu"].value
 
 
 def planned(function):

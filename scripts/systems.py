@@ -4,11 +4,13 @@ Light: the Snakefile imports it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.clip4mc.stage import frames_stage
+from scripts.clip4mc.stage import clips_stage, frames_stage
 from scripts.shared.planning.stage import Stage
+
+StagesOf = Callable[[Mapping[str, Any], str], tuple[Stage, ...]]
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,32 @@ class System:
 
     Attributes:
         stages: the stages of a dataset, from the whole configuration and the dataset's name, in the order of the work.
+        asked_for: likewise those that only a target of their own makes.
+        checkers: for `X_verify`, by stage: `module:function` that makes, from the stage's settings, the check of one
+            sample's files (`verify_shard.SampleChecker`). Names, because only the jobs import what they name.
+        listed_folders: likewise `module:function` that gives the sample folders named in the index of a dataset, from
+            the dataset's folder; raises `JobError` where the index cannot be read.
+        draw_samples: likewise the function that draws some samples; see `clip4mc.verified_sheet`.
     """
 
-    stages: Callable[[Mapping[str, Any], str], tuple[Stage, ...]]
+    stages: StagesOf
+    asked_for: StagesOf = lambda _config, _dataset: ()
+    checkers: Mapping[str, str] = field(default_factory=dict)
+    listed_folders: str = ""
+    draw_samples: str = ""
+
+
+def _clips(config: Mapping[str, Any], dataset: str) -> tuple[Stage, ...]:
+    whole_videos = config["clip4mc"]["datasets"][dataset]["source"] == "videos"
+    return (clips_stage(config, dataset),) if whole_videos else ()
 
 
 SYSTEMS = {
-    "clip4mc": System(stages=lambda config, dataset: (frames_stage(config, dataset),)),
+    "clip4mc": System(
+        stages=lambda config, dataset: (frames_stage(config, dataset),),
+        asked_for=_clips,
+        checkers={"frames": "scripts.clip4mc.check:sample_checker"},
+        listed_folders="scripts.clip4mc.check:listed_folders",
+        draw_samples="scripts.clip4mc.verified_sheet:draw_samples",
+    ),
 }

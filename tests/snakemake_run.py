@@ -84,7 +84,8 @@ class Workplace:
         """Write the pairs file and the configuration."""
         (self.folder / "pairs.json").write_text(json.dumps(self.pairs), encoding="utf-8")
         dataset = {"pairs": "pairs.json", "clips_dir": "clips", **self.options}
-        small = {"num_frames": 2, "frame_height": 16, "frame_width": 16}
+        # Without figures: drawing them would take longer than making samples so small.
+        small = {"num_frames": 2, "frame_height": 16, "frame_width": 16, "figures": False}
         config = {**self.top, "clip4mc": {**small, "datasets": {"train": dataset}}}
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
@@ -122,7 +123,14 @@ class Workplace:
         return subprocess.Popen(
             self.command(*arguments, cores=cores),
             cwd=self.folder,
-            env={**clean, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+            # A machine's GPUs would add trials of them to each run.
+            env={
+                **clean,
+                "PATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "CUDA_VISIBLE_DEVICES": "",
+                **(environment or {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -194,8 +202,8 @@ def remade(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]
     return {int(name.split("_")[1]) for name, mark in after.items() if before.get(name) != mark}
 
 
-def contents(folder: Path, without: Iterable[str] = (".state",)) -> dict[str, str]:
-    """Digest of every file below a folder, by path; the parts named left out."""
+def contents(folder: Path, without: Iterable[str] = (".state", "throughput.png")) -> dict[str, str]:
+    """Digest of every file below a folder, by path; the parts named left out, those that show timings first of all."""
     hidden = set(without)
     return {
         str(path.relative_to(folder)): digest_file(path)

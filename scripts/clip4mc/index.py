@@ -1,10 +1,11 @@
 """The index of a CLIP4MC dataset: `dataset_info.json`, `failures.csv` and `summary.json`."""
 
 import json
+from itertools import islice
 from pathlib import Path
 from sys import intern
 
-from scripts.clip4mc.pairs import vid_of
+from scripts.clip4mc.rows import vid_of
 from scripts.clip4mc.splits import SPLITS, split_samples
 from scripts.shared import atomic_files
 from scripts.shared.index_files import counts, read_listed, write_failures
@@ -12,6 +13,7 @@ from scripts.shared.ledger import Row
 from scripts.shared.planning.index_plan import read_index_plan
 
 _Failure = tuple[str, str, str]  # source, error class, message
+_REASONS_SHOWN = 20
 
 
 def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -> None:
@@ -21,7 +23,8 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
         plan_path: the index plan.
         info: `dataset_info.json`: the sample folders of each split, in the order of the pairs.
         failures: `failures.csv`.
-        summary: `summary.json`: counts by split, decoder and error class.
+        summary: `summary.json`: counts by split, decoder and error class; what `decoder: auto` chose and why, and why
+            the CPU made samples that the GPU was to make.
 
     Raises:
         JobError: a sample has no row, or the plan is damaged.
@@ -30,12 +33,14 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
     settings = plan.settings
     made: list[str] = []
     decoders: list[str] = []
+    why_cpu: list[str] = []
     failed: list[tuple[str, str, str, str]] = []
     n_bytes = 0
-    for key, (failure, decoder, size) in read_listed(plan, _keep):
+    for key, (failure, decoder, why, size) in read_listed(plan, _keep):
         if failure is None:
             made.append(key)
             decoders.append(decoder)
+            why_cpu += [why] if why else []
             n_bytes += size
         else:
             failed.append((key, *failure))
@@ -57,17 +62,21 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
             "errors": counts(error for _, _, error, _ in failed),
             "splits": {split: len(members) for split, members in lists.items()},
             "decoders": counts(decoders),
+            **({"why_cpu": dict(islice(counts(why_cpu).items(), _REASONS_SHOWN))} if why_cpu else {}),
+            **({"decoder_choice": settings["decoder_choice"]} if "decoder_choice" in settings else {}),
             "bytes": n_bytes,
-            "settings": {key: value for key, value in settings.items() if key != "root"},
+            "settings": {key: value for key, value in settings.items() if key not in ("root", "decoder_choice")},
             "notes": [note] if note else [],
         },
     )
 
 
-def _keep(row: Row) -> tuple[_Failure | None, str, int]:
-    """What the index needs of a row: the failure, or the decoder and the bytes of the files."""
+def _keep(row: Row) -> tuple[_Failure | None, str, str, int]:
+    """What the index needs of a row: the failure, or the decoder, why not the GPU's, and the bytes of the files."""
     if row["status"] == "failed":
-        return (row["source_name"], row["error"], row["message"]), "", 0
+        return (row["source_name"], row["error"], row["message"]), "", "", 0
     facts = row["facts"]
     decoder = f"{facts['decoder']}, every frame" if facts["fallback"] else facts["decoder"]
-    return None, intern(decoder), sum(size for size, _ in row["files"].values())
+    # Where every frame is decoded, why that is so stands in the ledger.
+    why = "" if facts["fallback"] else facts.get("why_cpu", "")
+    return None, intern(decoder), intern(why), sum(size for size, _ in row["files"].values())

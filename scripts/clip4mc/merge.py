@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.clip4mc.splits import SPLITS
+from scripts.clip4mc.splits import SPLITS, read_splits
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError
 from scripts.shared.selection import keyed_hash
@@ -39,6 +39,9 @@ def merge_infos(infos: dict[str, Path], merge: dict[str, Any], *, seed: int, out
             `val_from_train`, how many training samples, those of smallest hash, go to validation instead.
         seed: of that hash.
         out: the joined file; relative paths in it are relative to its folder.
+
+    Raises:
+        JobError: one of them cannot be read, or is no such file.
     """
     lists = {split: [sample for name in merged_names(merge, split) for sample in _samples(infos[name], name)]
              for split in SPLITS}  # fmt: skip
@@ -57,6 +60,5 @@ def merged_names(merge: dict[str, Any], split: str) -> list[str]:
 
 
 def _samples(info: Path, name: str) -> list[str]:
-    lists = json.loads(info.read_text(encoding="utf-8"))
-    paths = [sample for split in SPLITS for sample in lists[split]]
+    paths = [sample for samples in read_splits(info).values() for sample in samples]
     return [path if Path(path).is_absolute() else f"{name}/{path}" for path in paths]

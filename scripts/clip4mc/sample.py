@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,8 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
     """The content of a sample's files.
 
     Args:
-        task: its settings are those of `stage.byte_settings`; its entry those of `pairs.read_pairs`.
+        task: its settings are those of `stage.byte_settings`; its entry those of `pairs.read_pairs`, or of
+            `metadata.MetadataList`, whose interval alone is then looked at.
 
     Returns:
         Content by file name: `video_input.pkl`, uint8 (num_frames, height, width, 3); `text_input.pkl`,
@@ -42,7 +42,8 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
         height=settings["frame_height"],
         width=settings["frame_width"],
         scaler=settings["scaler"],
-        decoder=settings["decoder"],
+        decoder="opencv" if settings["decoder"] == "opencv" else task.means.get("decoder", "cpu"),
+        interval=tuple(task.entry["interval"]) if "interval" in task.entry else None,
     )
     frames = decoded.frames if settings["channel_order"] == "rgb" else decoded.frames[..., ::-1]
     sizes = fit_sizes(task.entry["size"], num_frames, settings["default_size"])
@@ -54,17 +55,14 @@ def sample_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]
     facts = {
         "decoder": decoded.decoder,
         "fallback": decoded.fallback,
-        "pts": decoded.pts,
-        "time_base": decoded.time_base,
-        "n_frames": decoded.n_source_frames,
-        "codec": decoded.codec,
-        "size_px": [decoded.source_width, decoded.source_height],
-        "duration_s": round(decoded.duration_s, 3),
+        **decoded.source_facts(),
     }
+    if why_cpu := decoded.why_cpu or task.means.get("why_cpu"):
+        facts["why_cpu"] = why_cpu
     return contents, facts
 
 
 @cache
-def _tokenizer(folder: str) -> ClipTokenizer:
+def _tokenizer(option: str) -> ClipTokenizer:
     # Once a process: building it takes as long as many captions.
-    return ClipTokenizer.embedded() if folder == "embedded" else ClipTokenizer.from_folder(Path(folder))
+    return ClipTokenizer.from_option(option)

@@ -1,7 +1,10 @@
 """The split: which sample is for training, validation or testing."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from scripts.shared.errors import JobError
 from scripts.shared.selection import keyed_hash
 
 SPLITS = ("train", "val", "test")
@@ -52,3 +55,20 @@ def _fill_empty(split_of: dict[str, str], hashes: dict[str, int]) -> str:
 def _fullest(split_of: dict[str, str]) -> str:
     held = list(split_of.values())
     return max(SPLITS, key=held.count)
+
+
+def read_splits(info: Path) -> dict[str, list[str]]:
+    """The sample folders of each split, as a `dataset_info.json` names them.
+
+    Raises:
+        JobError: it cannot be read, or is no such file.
+    """
+    try:
+        held = json.loads(info.read_text(encoding="utf-8"))
+        return {split: [str(folder) for folder in held[split]] for split in SPLITS}
+    except OSError as error:
+        raise JobError(f"{info}: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise JobError(
+            f"{info}: no lists of {', '.join(SPLITS)} ({error}); delete it and run again: it is made anew"
+        ) from error

@@ -1,18 +1,26 @@
-"""The stage `frames` of a CLIP4MC dataset, as the planner needs it. Light: the Snakefile imports it."""
+"""The stages `frames` and `clips` of a CLIP4MC dataset, for the planner. Light, since the Snakefile imports it."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.clip4mc.pairs import explain_moves, read_pairs
+from scripts.clip4mc.decoder_choice import Machine, choose_decoder, read_choice, with_choice
+from scripts.clip4mc.gpu_job import gpu_means
+from scripts.clip4mc.metadata import MetadataList
+from scripts.clip4mc.pairs import read_pairs
+from scripts.clip4mc.rows import explain_moves
 from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_file
-from scripts.shared.planning.stage import PlanOptions, Stage
+from scripts.shared.fingerprints import canonical_json, digest_file
+from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
 from scripts.shared.selection import Selection, parse_selection, select_keys
 from scripts.shared.tokenizer_files import tokenizer_files
 
 FORMAT = 1  # raise when the same settings give other bytes: every sample is made again
+CLIPS_FORMAT = 1  # likewise for clips
+CLIP_FILE = "clip.mp4"
 SAMPLE_FILES = ("video_input.pkl", "text_input.pkl", "size.json")
 _BYTE_SETTINGS = (
     "num_frames",
@@ -24,18 +32,22 @@ _BYTE_SETTINGS = (
     "default_size",
 )
 _INDEX_SETTINGS = ("split_mode", "split_by", "seed", "paths")
+_CLIP_BYTES = 3_000_000  # some seconds at 360p; only a forecast
 _OTHER_BYTES = 2_000  # a sample's pickle headers, tokens and sizes, about
 
 
-def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
+def frames_stage(config: Mapping[str, Any], name: str, machine: Callable[[], Machine] | None = None) -> Stage:
     """Describe the stage that makes a dataset's samples.
 
     Args:
         config: the whole configuration, as `load_config` gives it.
         name: the dataset.
+        machine: what the run has to decode with, asked where `decoder: auto` must be decided; None where that is not
+            known, and the CPU decodes.
 
     Raises:
-        ConfigError: there is no such dataset, another one has the same output folder, or its tokenizer is none.
+        ConfigError: there is no such dataset, another one has the same output folder, its tokenizer is none, or its
+            decoder reads no intervals.
     """
     datasets = config["clip4mc"]["datasets"]
     if name not in datasets:
@@ -43,17 +55,19 @@ def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
     dataset = datasets[name]
     dataset_dir = _output_dir(config, name)
     _check_apart(config, name)
+    if dataset["source"] == "videos" and dataset["decoder"] == "opencv":
+        raise ConfigError(
+            f"clip4mc.datasets.{name}: its source is videos, and decoder: opencv reads whole clips only; take another"
+        )
     link = Path(config["results_dir"], "clip4mc", name)
     root = str(dataset_dir.absolute()) if dataset["paths"] == "absolute" else ""
-    return Stage(
+    stage = Stage(
         system="clip4mc",
         dataset=name,
         name="frames",
         dataset_dir=dataset_dir,
         work_dir=Path(config["work_dir"], "clip4mc", name),
-        source_dir=Path(dataset["clips_dir"]),
-        source_option="clips_dir",
-        read_list=partial(read_pairs, Path(dataset["pairs"])),
+        **_source_list(dataset),
         settings=byte_settings(dataset),
         means={"tokenizer": dataset["tokenizer"]},
         files=SAMPLE_FILES,
@@ -66,6 +80,72 @@ def frames_stage(config: Mapping[str, Any], name: str) -> Stage:
         options=PlanOptions.from_config(dataset),
         link=link if dataset_dir.absolute() != link.absolute() else None,
     )
+    on_gpu = gpu_means(config, dataset)
+    if dataset["decoder"] == "nvdec":
+        return replace(stage, means=stage.means | on_gpu)
+    if dataset["decoder"] == "auto" and machine is not None:
+        decide = partial(choose_decoder, machine=machine, workers=dataset["workers"], on_gpu=on_gpu)
+        return replace(with_choice(stage, read_choice(stage.work_dir), on_gpu), decide=decide)
+    return stage
+
+
+def clips_stage(config: Mapping[str, Any], name: str) -> Stage:
+    """Describe the stage that cuts the clips of a dataset out of its whole videos.
+
+    It lies in a folder of its own within the dataset's, with plans, ledger and index of its own.
+
+    Args:
+        config: the whole configuration, as `load_config` gives it.
+        name: the dataset.
+
+    Raises:
+        ConfigError: as `frames_stage`; or the dataset has clips already.
+    """
+    frames = frames_stage(config, name)
+    dataset = config["clip4mc"]["datasets"][name]
+    if dataset["source"] != "videos":
+        raise ConfigError(
+            f"clip4mc.datasets.{name}: its source is clips; only datasets with source: videos are cut into clips"
+        )
+    clips_dir = frames.dataset_dir / "clips"
+    return replace(
+        frames,
+        name="clips",
+        title=f"{frames.label} clips",
+        dataset_dir=clips_dir,
+        work_dir=frames.work_dir / "clips",
+        read_list=lambda: _without_text(frames.read_list()),
+        settings={"format": CLIPS_FORMAT},
+        means={},
+        files=(CLIP_FILE,),
+        bytes_per_sample=_CLIP_BYTES,
+        index={"root": str(clips_dir.absolute()) if dataset["paths"] == "absolute" else ""},
+        link_to=frames.dataset_dir,
+    )
+
+
+def _without_text(entries: Iterable[SourceEntry]) -> Iterator[SourceEntry]:
+    """Entries without what changes no clip: a new caption cuts none again."""
+    for key, source, text in entries:
+        entry = json.loads(text)
+        yield SourceEntry(key, source, canonical_json({k: v for k, v in entry.items() if k not in ("caption", "size")}))
+
+
+def _source_list(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the sources are and who reads their list."""
+    if dataset["source"] == "videos":
+        listed = MetadataList(Path(dataset["metadata"]), Path(dataset["info_csv"]))
+        return {
+            "source_dir": Path(dataset["videos_dir"]),
+            "source_option": "videos_dir",
+            "read_list": listed.read,
+            "remarks": listed.remarks,
+        }
+    return {
+        "source_dir": Path(dataset["clips_dir"]),
+        "source_option": "clips_dir",
+        "read_list": partial(read_pairs, Path(dataset["pairs"])),
+    }
 
 
 def _output_dir(config: Mapping[str, Any], name: str) -> Path:
@@ -90,6 +170,8 @@ def byte_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
     settings = {key: dataset[key] for key in _BYTE_SETTINGS}
     if dataset["decoder"] == "opencv":
         settings["scaler"] = "cv2"  # it always scales so
+    else:
+        settings["decoder"] = "cpu"  # all others give its bytes: which one it is stands in the means
     return settings | {"format": FORMAT, "tokenizer": _tokenizer_digest(dataset["tokenizer"])}
 
 

@@ -1,5 +1,6 @@
 """CLIP4MC through the `snakemake` command: bad input, and what a user asks of a run."""
 
+import base64
 import csv
 import json
 import os
@@ -231,6 +232,26 @@ def test_several_datasets_merge_into_one_file(place: Workplace) -> None:
     assert [len(lists[split]) for split in ("train", "val", "test")] == [4, 1, 1]
     assert lists["test"] == [str(place.folder / "results/clip4mc/test-2/sample_000000_v0")]
     assert place.make().nothing_to_do
+
+
+def test_figures_show_what_is_made_follow_its_changes_and_are_gathered_in_a_report(place: Workplace) -> None:
+    before = marks(place.dataset)
+    place.options["figures"] = True
+    place.save()
+    place.make()
+    assert remade(before, marks(place.dataset)) == set()
+    figures = {path.stem: path for path in (place.dataset / "figures").iterdir()}
+    assert set(figures) == {"contact_sheet", "sources", "failures_by_class", "throughput"}
+    drawn = {name: path.read_bytes() for name, path in figures.items()}
+    assert place.make().nothing_to_do
+    place.clip(2).write_text("<html>")
+    place.make()
+    redrawn = {name: path.read_bytes() for name, path in figures.items()}
+    assert [name for name in drawn if redrawn[name] == drawn[name]] == []
+    place.make("--report", "report.html")
+    report = (place.folder / "report.html").read_text(encoding="utf-8")
+    assert "Samples of train that ended a second" in report
+    assert all(base64.b64encode(content).decode() in report for content in redrawn.values())
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,23 @@ def test_decoders_are_counted_the_commonest_first(tmp_path: Path) -> None:
     assert index(tmp_path, {"00000": rows}, keys)[2]["decoders"] == {"cpu": 2, "cpu, every frame": 1}
 
 
+def test_the_summary_says_which_decoder_was_chosen_and_why_the_cpu_stepped_in(tmp_path: Path) -> None:
+    rows = [ok_row("sample_000000_a"), ok_row("sample_000001_b"), ok_row("sample_000002_c", "no time")]
+    rows[0]["facts"]["decoder"] = "nvdec"
+    rows[1]["facts"]["why_cpu"] = rows[2]["facts"]["why_cpu"] = "the GPU does not decode vp8"
+    choice = {"choice": "nvdec", "reason": "nvdec: 40.0 clips/s on 1 GPU(s), 30.0 on 16 CPU cores"}
+    summary = index(tmp_path, {"00000": rows}, [row["key"] for row in rows], decoder_choice=choice)[2]
+    assert summary["decoders"] == {"cpu": 1, "cpu, every frame": 1, "nvdec": 1}
+    assert summary["why_cpu"] == {"the GPU does not decode vp8": 1}
+    assert summary["decoder_choice"] == choice
+    assert "decoder_choice" not in summary["settings"]
+
+
+def test_where_no_gpu_was_asked_for_the_summary_is_silent_about_it(tmp_path: Path) -> None:
+    summary = index(tmp_path, {"00000": [ok_row("sample_000000_a")]}, ["sample_000000_a"])[2]
+    assert not {"why_cpu", "decoder_choice"} & set(summary)
+
+
 def test_a_sample_without_a_row_is_an_error_not_a_gap(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="1 samples have no row, such as sample_000001_b"):
         index(tmp_path, {"00000": [ok_row("sample_000000_a")]}, ["sample_000000_a", "sample_000001_b"])

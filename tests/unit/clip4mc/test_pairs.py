@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scripts.clip4mc.pairs import explain_moves, read_pairs
+from scripts.clip4mc.pairs import read_pairs
 from scripts.shared.errors import PlanningError
 
 GOOD = {"vid": "abc", "transcript": "a cow", "clip_path": "/old/machine/cow.mp4", "size": [0.1, 1]}
@@ -29,6 +29,22 @@ def test_a_pair_becomes_an_entry_with_the_clips_file_name_only(tmp_path: Path) -
         "cow.mp4",
         {"source": "cow.mp4", "caption": "a cow", "size": [0.1, 1]},
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("sample_000000_abc/clip.mp4", "sample_000000_abc/clip.mp4"),
+        ("/data/clips/sample_000000_abc/clip.mp4", "sample_000000_abc/clip.mp4"),
+        ("/data/sample_000001_abc/clip.mp4", "clip.mp4"),
+        ("/data/my_sample_000000_abc/clip.mp4", "clip.mp4"),
+        ("sample_000000_abc/x/clip.mp4", "clip.mp4"),
+        ("/sample_000000_abc", "sample_000000_abc"),
+    ],
+)
+def test_a_clip_in_a_folder_of_its_samples_key_is_looked_up_there(tmp_path: Path, path: str, source: str) -> None:
+    [(_, found, entry)] = entries(tmp_path, [GOOD | {"clip_path": path}])
+    assert found == entry["source"] == source
 
 
 def test_json_lines_give_the_same_entries_as_a_list(tmp_path: Path) -> None:
@@ -141,8 +157,3 @@ def test_a_file_that_is_absent_or_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b'[{"vid": "\xe9"}]')
     with pytest.raises(PlanningError, match=r"latin\.json: not UTF-8"):
         list(read_pairs(tmp_path / "latin.json"))
-
-
-def test_moves_are_explained_only_where_a_video_changed_its_place() -> None:
-    assert "pairs of 1 videos moved" in explain_moves(["sample_000001_a_b", "sample_000002_c"], ["sample_000000_a_b"])
-    assert explain_moves(["sample_000001_a"], ["sample_000009_b"]) == ""

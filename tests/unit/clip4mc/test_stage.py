@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scripts.clip4mc.stage import choose_samples, frames_stage
+from scripts.clip4mc.stage import choose_samples, clips_stage, frames_stage
 from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError
 
@@ -14,6 +14,62 @@ def stage(name: str = "train", other: dict[str, Any] | None = None, **options: A
     places = {"pairs": "p.json", "clips_dir": "c"}
     datasets = {"train": places | options} | ({} if other is None else {"other": places | other})
     return frames_stage(load_config({"clip4mc": {"datasets": datasets}}, lambda _: "config.yaml"), name)
+
+
+def video_stages(tmp_path: Path, **options: Any) -> tuple[Any, Any]:
+    """The stages `frames` and `clips` of a dataset of whole videos."""
+    (tmp_path / "m.json").write_text(
+        '[{"vid": "a", "begin position": 1, "end position": 2, "transcript": "x", "size": [1]},'
+        ' {"vid": "a", "begin position": 1, "end position": 2, "transcript": "y"}, {"vid": "b", "index": "?"}]'
+    )
+    (tmp_path / "i.csv").write_text("url,filename\nhttps://youtu.be/a,a.mp4\n")
+    places = {"metadata": f"{tmp_path}/m.json", "info_csv": f"{tmp_path}/i.csv", "videos_dir": "v"}
+    raw = {"clip4mc": {"datasets": {"raw": {"source": "videos", **places, **options}}}}
+    config = load_config(raw, lambda _: "config.yaml")
+    return frames_stage(config, "raw"), clips_stage(config, "raw")
+
+
+def test_whole_videos_differ_from_clips_by_their_list_alone(tmp_path: Path) -> None:
+    frames, _ = video_stages(tmp_path)
+    assert (frames.source_dir, frames.source_option) == (Path("v"), "videos_dir")
+    assert frames.settings == stage().settings
+    assert [entry.source for entry in frames.read_list()] == ["a.mp4", "a.mp4", ""]
+    assert "1 rows have the video and the interval of an earlier row" in frames.remarks()[0]
+
+
+def test_clips_are_a_stage_of_their_own_beside_the_samples(tmp_path: Path) -> None:
+    frames, clips = video_stages(tmp_path)
+    assert (clips.name, clips.files, clips.label) == ("clips", ("clip.mp4",), "clip4mc raw clips")
+    assert clips.dataset_dir == Path("results/clip4mc/raw/clips")
+    assert clips.work_dir != frames.work_dir
+    assert clips.remarks() == frames.remarks() == []  # not read yet
+    assert [entry.entry for entry in clips.read_list()][:2] == [b'{"interval":[1.0,2.0],"source":"a.mp4"}'] * 2
+    assert len(clips.remarks()) == 1
+
+
+def test_what_a_sample_holds_changes_no_clip(tmp_path: Path) -> None:
+    _, clips = video_stages(tmp_path)
+    _, other = video_stages(tmp_path, num_frames=8, frame_width=128, channel_order="bgr", default_size=0.1)
+    assert other.settings == clips.settings
+
+
+def test_clips_of_an_output_dir_lie_in_it_and_the_link_names_it(tmp_path: Path) -> None:
+    _, clips = video_stages(tmp_path, output_dir="/ssd/raw")
+    assert clips.dataset_dir == Path("/ssd/raw/clips")
+    assert (clips.link, clips.link_to) == (Path("results/clip4mc/raw"), Path("/ssd/raw"))
+
+
+def test_clips_are_not_cut_into_clips() -> None:
+    config = load_config({"clip4mc": {"datasets": {"a": {"pairs": "p", "clips_dir": "c"}}}}, lambda _: "config.yaml")
+    with pytest.raises(ConfigError, match=r"datasets\.a: its source is clips; only"):
+        clips_stage(config, "a")
+
+
+def test_the_seeking_decoder_reads_no_intervals(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"datasets\.raw: its source is videos, and decoder: opencv reads whole clips"
+    ):
+        video_stages(tmp_path, decoder="opencv")
 
 
 @pytest.mark.parametrize(

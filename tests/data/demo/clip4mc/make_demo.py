@@ -1,4 +1,4 @@
-"""Cut the demo clips and write their pairs files: the exact commands that made this folder.
+"""Cut the demo clips, shrink the demo video, and write their lists: the exact commands that made this folder.
 
     python tests/data/demo/clip4mc/make_demo.py FOLDER
 
@@ -88,6 +88,22 @@ TEST = [
     }),
 ]  # fmt: skip
 
+WHOLE = "gameplay_minetest"
+# Ends with the last event, which begins at a key frame: the one that `clip4mc_clips` copies, and encodes the others.
+WHOLE_H264 = ("-t", "37", "-force_key_frames", "30.06", "-c:v", "libx264", "-preset", "veryslow", "-crf", "31",
+              "-g", "250", "-pix_fmt", "yuv420p")  # fmt: skip
+EVENTS: list[dict[str, Any]] = [
+    {"begin position": 0.05, "end position": 8.02, "transcript clip": "walking across the grass toward the trees",
+     "size": [0.06, 0.06, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.14, 0.17, 0.2, 0.24, 0.3, 0.36, 0.44, 0.5]},
+    {"begin position": 8.02, "end position": 14.08, "transcript clip": "chopping down a tree to collect wood"},
+    {"begin position": 14.08, "end position": 22.0,
+     "transcript clip": "building a house wall with wooden planks and placing torches"},
+    {"begin position": 22.0, "end position": 30.03,
+     "transcript clip": "mining down through stone to find coal and iron ore"},
+    {"begin position": 30.03, "end position": 37.0,
+     "transcript clip": "flying up to look at the mountains and the lake"},
+]  # fmt: skip
+
 
 def run_ffmpeg(*arguments: str) -> None:
     """Run imageio-ffmpeg's ffmpeg with one thread, so that the same build gives the same bytes."""
@@ -103,6 +119,14 @@ def encode(cut: Cut, sources: Path) -> None:
     )  # fmt: skip
 
 
+def encode_whole(sources: Path) -> None:
+    """Re-encode the video of the raw-video demo, video only, without metadata."""
+    run_ffmpeg(
+        "-i", f"{sources / WHOLE}.mp4", "-an", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact",
+        "-threads", "1", *WHOLE_H264, f"{HERE / 'videos' / WHOLE}.mp4",
+    )  # fmt: skip
+
+
 def write_sheet(cut: Cut, folder: Path) -> None:
     """Tile sixteen frames of a finished clip, to look at before its caption is written."""
     tile = f"fps=16/{cut.end_s - cut.begin_s:.3f},scale=320:-2,tile=4x4"
@@ -115,17 +139,23 @@ def write_pairs(path: Path, cuts: list[Cut]) -> None:
     pairs = [
         {"vid": cut.source.removeprefix("gameplay_"), **cut.pair, "clip_path": f"clips/{cut.name}"} for cut in cuts
     ]
-    lines = ",\n".join(f"  {json.dumps(pair)}" for pair in pairs)
+    write_list(path, pairs)
+
+
+def write_list(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a JSON list, a member a line."""
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Cut every clip, then write both pairs files."""
+    """Make every clip, the video and the lists."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("sources", type=Path, help="folder of the three source videos")
     parser.add_argument("--sheets", type=Path, help="also write sixteen frames a clip there")
     options = parser.parse_args()
-    (HERE / "clips").mkdir(exist_ok=True)
+    for folder in ("clips", "videos"):
+        (HERE / folder).mkdir(exist_ok=True)
     for cut in TRAIN + TEST:
         encode(cut, options.sources)
         if options.sheets:
@@ -133,6 +163,10 @@ def main() -> None:
             write_sheet(cut, options.sheets)
     write_pairs(HERE / "train_pairs.json", TRAIN)
     write_pairs(HERE / "test_pairs.json", TEST)
+    encode_whole(options.sources)
+    write_list(HERE / "metadata.json", [{"vid": "minetest", **event} for event in EVENTS])
+    info = f"url,filename\nhttps://example.org/watch?v=minetest,{WHOLE}.mp4\n"
+    (HERE / "info.csv").write_text(info, encoding="utf-8")
 
 
 if __name__ == "__main__":
