@@ -13,6 +13,7 @@ unexport PYTHONPATH PYTHONHOME
 .PHONY: run test
 run: env  ## prepare the demo's samples with all_clip4mc, then say where they lie
 	$(BIN)/snakemake --profile local_cpu all_clip4mc
+	$(BIN)/snakemake --report results/report.html all_clip4mc
 	@printf '%s\n' "$$where_to_look"
 
 test: env-dev check slurm-install  ## check the code, then run the tests (ARGS="-k frames" for some of them)
@@ -24,12 +25,53 @@ Made. Where to look:
   results/clip4mc/demo_train/sample_*/            a folder a sample: video_input.pkl, text_input.pkl, size.json
   results/clip4mc/demo_train/dataset_info.json    the list of samples that a training loader reads
   results/clip4mc/demo_train/failures.csv         what could not be made, and why (none in the demo)
+  results/clip4mc/demo_train/figures/contact_sheet.png    some of the samples, as a picture
+  results/report.html                             the figures of all datasets in one page; open it in a browser
 Next:
   . .venv/bin/activate
   snakemake --profile local_cpu -n all_clip4mc    asks again: nothing to be done
   your clips: name them in config/config.yaml, then snakemake --profile local_gpu -j 8 all_clip4mc
 endef
 export where_to_look
+
+##@ While it runs
+# CONFIG=my.yaml names another configuration than config/config.yaml. No `env`: whoever may read the files may ask.
+UPKEEP = $(BIN)/python -m scripts.upkeep
+CONFIGFILE = $(if $(CONFIG),--configfile $(CONFIG))
+.PHONY: status doctor pause resume stop
+status: $(BIN)/python  ## how far each dataset is, how fast, and how the machine does (WATCH=10: every ten seconds)
+	@$(UPKEEP).status $(CONFIGFILE) $(if $(WATCH),--watch $(WATCH))
+
+doctor: $(BIN)/python  ## versions, GPUs, paths, plans and disks: is all as a run needs it?
+	@$(UPKEEP).doctor $(CONFIGFILE)
+
+pause: $(BIN)/python  ## let the run stand still; nothing is lost and no sample fails
+	@$(UPKEEP).run_control pause $(CONFIGFILE)
+
+resume: $(BIN)/python  ## let a paused run go on
+	@$(UPKEEP).run_control resume $(CONFIGFILE)
+
+stop: $(BIN)/python  ## end the run after the samples in hand; the same command goes on
+	@$(UPKEEP).run_control stop $(CONFIGFILE)
+
+$(BIN)/python:
+	@$(MAKE) env
+
+##@ Seeing what was made
+.PHONY: report dag
+report: env  ## gather the figures of what is made in results/report.html, a page that needs no network
+	$(BIN)/snakemake --report results/report.html $(ARGS) || { \
+	echo "is something not made yet? Make it, or name a figure of what is: make report ARGS=results/.../contact_sheet.png"; exit 1; }
+	@echo "made results/report.html: open it in a browser"
+
+dag: env  ## draw the rules and what they wait for: results/rules.svg with Graphviz, else results/rules.md (mermaid)
+	@mkdir -p results; \
+	if command -v dot >/dev/null; then \
+	graph=$$($(BIN)/snakemake --rulegraph dot $(ARGS)) && \
+	printf '%s\n' "$$graph" | dot -Tsvg -o results/rules.svg && echo "made results/rules.svg: open it in a browser"; \
+	else graph=$$($(BIN)/snakemake --rulegraph mermaid-js $(ARGS)) && \
+	printf '```mermaid\n%s\n```\n' "$$graph" >results/rules.md && \
+	echo "made results/rules.md: GitHub and editors show it as a picture (for an SVG install Graphviz: apt-get install graphviz)"; fi
 
 ##@ Environment
 # $(call environment,TARGET,GROUPS): `make TARGET` installs envs/requirements-GROUP.txt of each group in one pip call,
@@ -55,7 +97,7 @@ $(eval $(call environment,env-all,base clip4mc slurm dev))
 # env-all      every system
 
 ##@ Development
-.PHONY: check fix bench faults slurm-tests slurm-install
+.PHONY: check fix bench gpu faults slurm-tests slurm-install
 check: env-dev  ## formats, lints, types and the import rule: seconds
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/ruff check
@@ -71,6 +113,9 @@ fix: env-dev  ## mend what check finds, where a tool can
 
 bench: env-dev  ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench.run $(ARGS)
+
+gpu: $(BIN)/python  ## check what only a GPU can show (POLYMILL_REQUIRE_GPU=1 fails without one)
+	$(BIN)/python -m tests.gpu
 
 faults: env-dev  ## kill, fill and damage everything, at length
 	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py $(ARGS)

@@ -6,21 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from tests.bench.made_up import write_pairs
+from tests.bench.measured import run_measured
 from tests.bench.table import Cell, Table
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (10_000, 300_000)
-_PEAK = re.compile(r"POLYMILL_BENCH (\d+) ([0-9.]+)")
-# ru_maxrss of a child counts the pages of whoever started it, so a small process starts Snakemake and reports it.
-_WATCH = (
-    "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode;"
-    "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
-    "print('POLYMILL_BENCH', used.ru_maxrss, used.ru_utime + used.ru_stime); sys.exit(code)"
-)
 
 
 def run() -> Table:
@@ -57,18 +50,7 @@ def _size(size: int, folder: Path) -> list[list[Cell]]:
 
 def _row(name: str, config: Path, *flags: str) -> list[Cell]:
     snakemake = [str(Path(sys.executable).parent / "snakemake"), "-s", str(ROOT / "Snakefile"), "all_clip4mc", *flags]
-    started = time.monotonic()
-    ran = subprocess.run(
-        [sys.executable, "-c", _WATCH, *snakemake, "-c2", "-q", "--configfile", str(config)],
-        cwd=config.parent,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=True,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )
-    wall = time.monotonic() - started
-    peak, cpu = _PEAK.findall(ran.stdout)[-1]
-    to_make = re.search(r"made, (?:([0-9,]+) to make|nothing to make)", ran.stdout)
-    assert to_make, ran.stdout
-    return [name, round(wall, 1), round(float(cpu), 1), round(int(peak) / 1024), to_make[1] or "0"]
+    ran = run_measured([*snakemake, "-c2", "-q", "--configfile", str(config)], config.parent)
+    to_make = re.search(r"made, (?:([0-9,]+) to make|nothing to make)", ran.text)
+    assert to_make, ran.text
+    return [name, round(ran.wall_s, 1), round(ran.cpu_s, 1), round(ran.peak_mib), to_make[1] or "0"]

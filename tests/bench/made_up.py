@@ -1,14 +1,17 @@
 """Made-up CLIP4MC datasets of any size: real pairs, plans, ledgers, receipts and folders; tiny clips and samples.
 
-python -m tests.bench.made_up CONFIG    finish the run that CONFIG describes, decoding nothing
+python -m tests.bench.made_up CONFIG            finish the run that CONFIG describes, decoding nothing
+python -m tests.bench.made_up CONFIG --whole    with samples of the true form and size
 """
 
 import json
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from scripts.clip4mc.index import write_index
@@ -20,6 +23,7 @@ from scripts.shared.gate import check_summary
 from scripts.shared.ledger import LedgerWriter
 from scripts.shared.planning.plan_file import read_plan
 from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.safe_pickle import dumps
 from scripts.shared.sample_task import MadeSample
 from scripts.shared.shard_job import ShardWork
 
@@ -58,43 +62,57 @@ def write_pairs(root: Path, n_clips: int) -> Path:
     config = {
         "results_dir": str(root / "results"),
         "work_dir": str(root / "work"),
-        "clip4mc": {"datasets": {"big": {"pairs": str(root / "pairs.json"), "clips_dir": str(clips)}}},
+        # Without figures: there is nothing in such clips and samples to show.
+        "clip4mc": {
+            "figures": False,
+            "datasets": {"big": {"pairs": str(root / "pairs.json"), "clips_dir": str(clips)}},
+        },
     }
     path = root / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
 
 
-def finish_run(config_path: Path) -> None:
-    """Bring a dataset to the state in which a real run leaves it, decoding nothing."""
+def whole_sample() -> dict[str, bytes]:
+    """The files of a sample of the default form, 2 MB: noise, a caption's tokens, sizes."""
+    frames = np.random.default_rng(0).integers(0, 256, (16, 160, 256, 3), dtype=np.uint8)
+    tokens = np.zeros(77, np.int64)
+    tokens[:18] = [49406, *range(320, 336), 49407]
+    return dict(
+        zip(SAMPLE_FILES, (dumps(frames), dumps({"tokens": tokens}), json.dumps([0.5] * 16).encode()), strict=True)
+    )
+
+
+def finish_run(config_path: Path, contents: dict[str, bytes]) -> None:
+    """Bring a dataset to the state in which a real run leaves it, decoding nothing; all samples hold the same."""
     config = load_config(yaml.safe_load(config_path.read_text()), lambda _: str(config_path))
     stage = frames_stage(config, "big")
     plan = plan_dataset(stage, scratch=None)
     for shard, plan_path in plan.plans.items():
-        _finish_shard(plan_path, layout.receipt_file(stage.stage_work_dir, shard))
+        _finish_shard(plan_path, layout.receipt_file(stage.stage_work_dir, shard), contents)
     files = {name: stage.dataset_dir / file for name, file in
              {"info": "dataset_info.json", "failures": "failures.csv", "summary": "summary.json"}.items()}  # fmt: skip
     write_index(plan.index_plan, **files)
     check_summary(files["summary"], stage.work_dir / "gate" / "passed.json", max_failed_fraction=0.05)
 
 
-def _finish_shard(plan_path: Path, receipt: Path) -> None:
+def _finish_shard(plan_path: Path, receipt: Path, contents: dict[str, bytes]) -> None:
     header, samples = read_plan(plan_path)
     dataset_dir = Path(header.dataset_dir)
     writer = LedgerWriter(layout.ledger_dir(dataset_dir, header.stage), header.shard, {"made": "up"})
     work = ShardWork(header, dataset_dir, plan_path)
-    files = {name: (len(data), digest_bytes(data)) for name, data in _CONTENT.items()}
+    files = {name: (len(data), digest_bytes(data)) for name, data in contents.items()}
     folder = layout.unfinished_dir(dataset_dir, header.stage, header.shard)
     for sample in samples:
         (folder / sample.key).mkdir(parents=True)
-        for name, data in _CONTENT.items():
+        for name, data in contents.items():
             (folder / sample.key / name).write_bytes(data)
         work.publish(writer, sample, MadeSample(SourceStat(*sample.stat), files, _FACTS), folder / sample.key)
-    writer.append({"rate": {"made": len(samples), "seconds": 600.0, "workers": 8}})
+    writer.append({"rate": {"made": len(samples), "failed": 0, "seconds": 600.0, "at": time.time(), "workers": 8}})
     writer.close()
     os.rmdir(folder)
     work.write_receipt(receipt, samples)
 
 
 if __name__ == "__main__":
-    finish_run(Path(sys.argv[1]))
+    finish_run(Path(sys.argv[1]), whole_sample() if "--whole" in sys.argv else _CONTENT)

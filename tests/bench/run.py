@@ -11,13 +11,13 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tests.bench.table import Table
+from tests.bench.table import NotMeasured, Table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -68,6 +68,13 @@ def keep(name: str, table: Table) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
+def keep_unmeasured(name: str, found: NotMeasured) -> None:
+    """Store that a bench could not run, unless it ran before on a machine where it could."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists() or not json.loads(path.read_text())["table"]["rows"]:
+        keep(name, replace(found.table, rows=[], notes=[f"Not measured: {found}."]))
+
+
 def write_page() -> None:
     """docs/benchmarks.md from every stored table."""
     parts = [
@@ -82,14 +89,14 @@ def _section(record: dict[str, Any]) -> str:
     table = record["table"]
     rows = [table["columns"], ["---"] + ["---:"] * (len(table["columns"]) - 1), *table["rows"]]
     lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    grid = "\n".join(lines) + "\n\n" if table["rows"] else ""  # none where nothing could be measured
     host = record["machine"]
     libraries = ", ".join(f"{library} {version}" for library, version in record["versions"].items())
     made = f"{record['date']}; {host['cpu']}, {host['cores']} cores, {host['ram_gib']} GiB; {libraries}."
     notes = "".join(f"- {note}\n" for note in table["notes"])
     return (
         f"## {table['title']}\n\n    python -m tests.bench.run {record['name']}\n\n{table['about']}\n\n"
-        + "\n".join(lines)
-        + f"\n\n{notes}\n{made}\n"
+        f"{grid}{notes}\n{made}\n"
     )
 
 
@@ -110,7 +117,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     for name in names:
         print(f"{name} ...", flush=True)
-        keep(name, importlib.import_module(f"tests.bench.bench_{name}").run())
+        try:
+            keep(name, importlib.import_module(f"tests.bench.bench_{name}").run())
+        except NotMeasured as found:
+            print(f"{name}: not measured: {found}")
+            keep_unmeasured(name, found)
     write_page()
     return 0
 

@@ -25,3 +25,16 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
     versions: dict[str, str] = field(default_factory=dict)
+
+
+class NotMeasured(Exception):  # noqa: N818 - no failure: the machine lacks what the bench needs
+    """A bench cannot run here.
+
+    Args:
+        table: what it would give, without rows.
+        reason: why it cannot.
+    """
+
+    def __init__(self, table: Table, reason: str) -> None:
+        super().__init__(reason)
+        self.table = table

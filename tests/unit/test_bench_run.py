@@ -2,12 +2,13 @@
 
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.bench import run
-from tests.bench.table import Table
+from tests.bench.table import NotMeasured, Table
 
 TABLE = Table(
     title="Made up",
@@ -41,6 +42,17 @@ def test_a_record_names_the_kind_of_machine_and_no_machine(page: Path) -> None:
     assert set(record["machine"]) == {"cpu", "cores", "ram_gib"}
     assert platform.node() not in json.dumps(record)
     assert str(page.parent) not in page.read_text()
+
+
+def test_a_bench_that_cannot_run_here_is_shown_as_not_measured_and_never_hides_a_measurement(page: Path) -> None:
+    found = NotMeasured(replace(TABLE, rows=[]), "no GPU answers")
+    for name, text in (
+        ("gpu", "What it is.\n\n- Not measured: no GPU answers.\n"),
+        ("madeup", "| short | 0.123 | 0 |"),
+    ):
+        run.keep_unmeasured(name, found)
+        run.write_page()
+        assert text in page.read_text().partition(f"tests.bench.run {name}\n")[2].partition("## ")[0]
 
 
 def test_an_unknown_bench_is_named_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,13 @@ GROUPS = sorted(path.stem.removeprefix("requirements-") for path in ENVS.glob("r
 # What a system's rules run in, by the name of its conda file.
 CONDA = {"clip4mc": ("base", "clip4mc")}
 # Import name of a package where it is not the package's own name.
-IMPORTED_AS = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "imageio-ffmpeg": "imageio_ffmpeg"}
+IMPORTED_AS = {
+    "ffmpeg-python": "ffmpeg",
+    "nvidia-ml-py": "pynvml",
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "imageio-ffmpeg": "imageio_ffmpeg",
+}
 
 
 def pins(path: Path) -> dict[str, str]:

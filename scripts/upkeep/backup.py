@@ -1,0 +1,219 @@
+"""Snapshots of a dataset's results on another disk.
+
+`<backup_dir>/<system>/<dataset>/<UTC time>/` is a tree like the results': `cp -a` of it brings them back, and the
+planner finds nothing to make. A file that did not change is a link to that of the snapshot before. A snapshot has a
+hidden name until it is whole; what a backup was doing when it was ended, the next one goes on with.
+"""
+
+import logging
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scripts.shared import atomic_files, layout
+from scripts.shared.errors import ConfigError, JobError, SampleError
+from scripts.shared.ledger import list_shards
+from scripts.shared.locks import LockFile
+from scripts.shared.planning.members import read_members
+from scripts.shared.progress import Progress
+from scripts.shared.worker_pool import run_tasks
+from scripts.upkeep.backup_shard import DamagedError, ShardBackup, ShardToBackUp, copy_file, disk_error
+from scripts.upkeep.sha256sums import sha256_of, sum_line
+
+SUMS = "SHA256SUMS"
+_UNFINISHED, _REMOVING = ".unfinished-", ".removing-"
+_SNAPSHOT = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z")
+_NAMED = 20  # damaged samples that the terminal shows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DatasetToBackUp:
+    """What the job is asked.
+
+    Attributes:
+        label: the dataset in words: `clip4mc train`.
+        dataset_dir: the dataset's results folder.
+        stages: names of its stages.
+        backup_dir: the folder that the user named.
+        folder: the folder of the dataset's snapshots in it.
+        keep: how many of them to keep.
+    """
+
+    label: str
+    dataset_dir: str
+    stages: list[str]
+    backup_dir: str
+    folder: str
+    keep: int
+
+
+def check_backup_dir(backup_dir: Path, ours: list[Path]) -> None:
+    """See that a backup can be written, and lies apart from what it is of.
+
+    Args:
+        backup_dir: the folder that the user named.
+        ours: folders of results and work.
+
+    Raises:
+        ConfigError: it, or the folder that holds it, is not there; or one of the folders lies in another.
+    """
+    if not backup_dir.parent.is_dir():
+        raise ConfigError(f"backup_dir is {backup_dir}, but there is no {backup_dir.parent}; is its disk mounted?")
+    if backup_dir.exists() and not backup_dir.is_dir():
+        raise ConfigError(f"backup_dir is {backup_dir}, which is no folder")
+    place = backup_dir.resolve()
+    for folder in ours:
+        other = folder.resolve()
+        if place.is_relative_to(other) or other.is_relative_to(place):
+            raise ConfigError(
+                f"backup_dir is {backup_dir}, and {folder} lies in it or around it: name a folder apart from both, "
+                "best on another disk"
+            )
+
+
+def back_up(task: DatasetToBackUp, *, workers: int) -> dict[str, Any]:
+    """Write a snapshot of a dataset, then remove those that are more than `keep`.
+
+    Args:
+        task: the dataset.
+        workers: processes.
+
+    Returns:
+        The snapshot and what it holds, as plain JSON types.
+
+    Raises:
+        ConfigError: the disk of the backups is not there.
+        JobError: another backup is going on, or a disk refuses. Earlier snapshots are as they were.
+    """
+    check_backup_dir(Path(task.backup_dir), [Path(task.dataset_dir)])
+    folder = Path(task.folder)
+    lock = LockFile(folder / ".lock")
+    try:
+        if not lock.acquire(wait=False):
+            raise JobError(f"[{task.label}] another backup ({lock.holder()}) writes to {folder}; wait for it")
+        return _back_up(task, folder, workers)
+    except OSError as error:
+        raise disk_error(task.label, error, folder) from error
+    finally:
+        lock.release()
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """The whole snapshots in a dataset's backup folder, oldest first."""
+    return sorted(path for path in folder.iterdir() if _SNAPSHOT.fullmatch(path.name))
+
+
+def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any]:
+    for path in folder.glob(f"{_REMOVING}*"):
+        shutil.rmtree(path)
+    before = snapshots(folder)
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3] + "Z"
+    if before and name <= before[-1].name:
+        raise JobError(f"[{task.label}] {before[-1]} is newer than this machine's clock ({name}); set the clock")
+    unfinished = tuple(sorted(folder.glob(f"{_UNFINISHED}*"), reverse=True))
+    snapshot = folder / f"{_UNFINISHED}{name}"
+    snapshot.mkdir()
+    done = _copy_samples(task, snapshot, unfinished, before[-1] if before else None, workers)
+    _copy_the_rest(task, snapshot)
+    atomic_files.sync_folder(snapshot)
+    whole = snapshot.rename(folder / name)
+    atomic_files.sync_folder(folder)
+    for path in unfinished:
+        shutil.rmtree(path)
+    log.info(
+        "[%s] %s: %d samples; %d files copied (%.1f MB), %d linked to the snapshot before",
+        task.label, whole, done.n_samples, done.n_copied, done.n_bytes / 1e6, done.n_linked,
+    )  # fmt: skip
+    if done.busy:
+        log.warning("[%s] jobs work on shards that this snapshot therefore lacks (%s): older ones are all kept",
+                    task.label, done.busy)  # fmt: skip
+    else:
+        _remove_old([*before, whole], task.keep)
+    return {
+        "snapshot": str(whole),
+        "samples": done.n_samples,
+        "left_out": done.left_out,
+        "kept_from_the_snapshot_before": done.kept,
+        "busy_shards": done.busy,
+    }
+
+
+def _copy_samples(
+    task: DatasetToBackUp, snapshot: Path, unfinished: tuple[Path, ...], newest: Path | None, workers: int
+) -> ShardBackup:
+    dataset_dir = Path(task.dataset_dir)
+    shards = [
+        ShardToBackUp(task.label, dataset_dir, stage, shard, snapshot, unfinished, newest)
+        for stage in task.stages
+        for shard in list_shards(layout.ledger_dir(dataset_dir, stage))
+    ]
+    total = ShardBackup()
+    busy = []
+    n_samples = len(read_members(layout.members_file(dataset_dir), []).shard_of) * len(task.stages)
+    progress = Progress(f"{task.label} backup", total=n_samples, log=log)
+    results = run_tasks("scripts.upkeep.backup_shard:back_up_shard", shards, workers=workers, timeout_s=math.inf)
+    for shard, result in results:
+        if isinstance(result, SampleError):
+            raise JobError(f"[{task.label}] shard {shard.shard} could not be copied: {result}; run again: it goes on")
+        done: ShardBackup = result
+        if done.busy:
+            busy.append(f"{shard.shard}: {done.busy}")
+        for _ in range(done.n_samples):
+            progress.step(failed=None)
+        for number, (key, why) in enumerate({**done.left_out, **done.kept}.items()):
+            how = "is left out" if key in done.left_out else "is that of the snapshot before"
+            level = logging.WARNING if number < _NAMED else logging.DEBUG
+            log.log(level, "[%s] damaged: %s %s (%s)", task.label, key, how, why)
+        total = ShardBackup(
+            total.n_samples + done.n_samples,
+            total.n_linked + done.n_linked,
+            total.n_copied + done.n_copied,
+            total.n_bytes + done.n_bytes,
+            left_out=total.left_out | done.left_out,
+            kept=total.kept | done.kept,
+        )
+    progress.end()
+    return replace(total, busy=", ".join(sorted(busy)))
+
+
+def _copy_the_rest(task: DatasetToBackUp, snapshot: Path) -> None:
+    """Copy what belongs to no sample, and write the sums of all."""
+    dataset_dir = Path(task.dataset_dir)
+    for path in _other_files(dataset_dir):
+        target = snapshot / path.relative_to(dataset_dir)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy_file(path, target)
+        except DamagedError as error:
+            log.warning("[%s] left out: %s", task.label, error)
+            target.unlink()
+    sums = sorted(layout.state_dir(snapshot).glob("*/sha256/*"))
+    lines = [path.read_bytes() for path in sums]
+    others = {*_other_files(snapshot), *layout.state_dir(snapshot).rglob("*")}
+    lines += [sum_line(sha256_of(path), str(path.relative_to(snapshot))) for path in sorted(others) if path.is_file()]
+    atomic_files.write_bytes(snapshot / SUMS, b"".join(lines))
+
+
+def _other_files(dataset_dir: Path) -> Iterator[Path]:
+    """Yield the index files, the figures and the membership. Checkpoints of trainings belong here."""
+    for path in sorted([*dataset_dir.glob("*"), *dataset_dir.glob("figures/**/*")]):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.name != SUMS:
+            yield path
+    members = layout.members_file(dataset_dir)
+    if members.exists():
+        yield members
+
+
+def _remove_old(whole: list[Path], keep: int) -> None:
+    for path in whole[:-keep]:
+        # Under another name at once: a snapshot that is half removed must not pass for one.
+        removing = path.rename(path.with_name(f"{_REMOVING}{path.name}"))
+        shutil.rmtree(removing)
+        log.info("removed %s", path)

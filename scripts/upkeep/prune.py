@@ -1,0 +1,104 @@
+"""Remove the samples that are no longer wanted, shard by shard. What a kill leaves, the next one removes."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.shared import layout
+from scripts.shared.errors import JobError
+from scripts.shared.ledger import ShardLedger, compact, list_shards, read_shard
+from scripts.shared.planning.members import forget_members
+from scripts.upkeep.names import is_plain_name
+from scripts.upkeep.prune_plan import PrunePlan
+from scripts.upkeep.shard_hold import shard_held
+
+log = logging.getLogger(__name__)
+
+
+def prune(plan: PrunePlan) -> None:
+    """Remove files, then rows, then memberships: so what is still there is still on record.
+
+    The process that planned holds the dataset meanwhile, and no other plans it.
+
+    Args:
+        plan: what is to go.
+
+    Raises:
+        JobError: another job works on a shard of theirs, or the disk refuses; what was removed is removed.
+    """
+    dataset_dir = Path(plan.dataset_dir)
+    for name in {*plan.keys, *(name for files in plan.files.values() for name in files)}:
+        if not is_plain_name(name):
+            raise JobError(f"[{plan.label}] {name!r:.80} names nothing in a folder; nothing was removed")
+    try:
+        _prune(plan, dataset_dir)
+    except OSError as error:
+        raise JobError(
+            f"[{plan.label}] {error.filename or dataset_dir}: {error.strerror}; run again when mended: it goes on"
+        ) from error
+
+
+def _prune(plan: PrunePlan, dataset_dir: Path) -> None:
+    left = set(plan.keys)
+    busy: list[str] = []
+    shards = {shard for stage in plan.files for shard in list_shards(layout.ledger_dir(dataset_dir, stage))}
+    for shard in sorted(shards):
+        if not _doomed(plan, _ledgers(plan, dataset_dir, shard)):
+            continue
+        with shard_held(dataset_dir, plan.files, shard) as busy_with:
+            if busy_with:
+                busy.append(f"{shard} ({busy_with})")
+            else:
+                left -= _prune_shard(plan, dataset_dir, shard)
+    gone = set(plan.keys) - left
+    forget_members(layout.members_file(dataset_dir), gone.union(plan.never_made))
+    log.info("[%s] %d samples removed", plan.label, len(gone))
+    if left:
+        raise JobError(
+            f"[{plan.label}] {len(left):,} samples are left, because jobs work on their shards: {', '.join(busy)}; "
+            "run again when these have ended"
+        )
+
+
+def _ledgers(plan: PrunePlan, dataset_dir: Path, shard: str) -> dict[str, ShardLedger]:
+    return {stage: read_shard(layout.ledger_dir(dataset_dir, stage), shard) for stage in plan.files}
+
+
+def _doomed(plan: PrunePlan, ledgers: dict[str, ShardLedger]) -> list[str]:
+    return sorted(set(plan.keys).intersection(key for held in ledgers.values() for key in held.rows))
+
+
+def _prune_shard(plan: PrunePlan, dataset_dir: Path, shard: str) -> set[str]:
+    """Remove what is to go of a shard whose locks are held; returns the samples removed."""
+    ledgers = _ledgers(plan, dataset_dir, shard)  # again: a job that just ended may have added rows
+    doomed = _doomed(plan, ledgers)
+    known = [name for files in plan.files.values() for name in files]
+    for key in doomed:
+        log.debug("[%s] removes %s", plan.label, key)
+        recorded = [name for held in ledgers.values() for name in held.rows.get(key, {}).get("files", ())]
+        for kept in _remove_sample(dataset_dir / key, filter(is_plain_name, {*known, *recorded})):
+            log.warning("[%s] %s stays: it is not Polymill's", plan.label, kept)
+    for stage, held in ledgers.items():
+        if held.rows.keys() & doomed:
+            for key in doomed:
+                held.rows.pop(key, None)
+            compact(layout.ledger_dir(dataset_dir, stage), shard, held)
+    return set(doomed)
+
+
+def _remove_sample(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Remove a sample's files, and its folder where nothing else is in it; what stays."""
+    if folder.is_symlink():
+        target = folder.readlink()
+        folder.unlink()  # what it points to lies elsewhere, and is not touched
+        return [target]
+    if not folder.is_dir():
+        return []
+    for name in names:
+        path = folder / name
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+    kept = sorted(folder.iterdir())
+    if not kept:
+        folder.rmdir()
+    return kept

@@ -1,0 +1,55 @@
+"""How far everything is: `make status`, `WATCH=10 make status`.
+
+python -m scripts.upkeep.status [--configfile FILE] [--watch SECONDS]
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.shared.config import SHIPPED_CONFIG, read_config
+from scripts.shared.errors import ConfigError
+from scripts.upkeep.dataset_status import StatusReader
+from scripts.upkeep.gpus import read_gpus
+from scripts.upkeep.machine import read_disks, read_machine
+from scripts.upkeep.status_screen import render
+
+_CLEAR = "\033[H\033[2J"
+
+
+def screen(config: Mapping[str, Any], reader: StatusReader, *, colour: bool) -> str:
+    """The whole status as text."""
+    stages = reader.read_all(config)
+    disks = read_disks([Path(config["results_dir"]), *(stage.folder for stage in stages if stage.folder)])
+    return render(stages, read_machine(), disks, read_gpus(), now=time.time(), colour=colour)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the status, once or again and again until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="make status", description="How far everything is.")
+    parser.add_argument("--configfile", type=Path, default=SHIPPED_CONFIG, help="the configuration of the run")
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="again every so many seconds, until Ctrl-C")
+    chosen = parser.parse_args(arguments)
+    terminal = sys.stdout.isatty()
+    reader = StatusReader()
+    try:
+        config = read_config(chosen.configfile)
+        while True:
+            text = screen(config, reader, colour=terminal)
+            sys.stdout.write(_CLEAR + text if terminal and chosen.watch else text)
+            sys.stdout.flush()
+            if not chosen.watch:
+                return 0
+            time.sleep(chosen.watch)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

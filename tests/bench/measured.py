@@ -1,0 +1,47 @@
+"""Running a command and seeing what it takes."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+_SAID = re.compile(r"POLYMILL_BENCH (\d+) ([0-9.]+)")
+# ru_maxrss of a child counts the pages of whoever started it, so a small process starts the command and reports it.
+_WATCH = (
+    "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode;"
+    "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+    "print('POLYMILL_BENCH', used.ru_maxrss, used.ru_utime + used.ru_stime); sys.exit(code)"
+)
+
+
+class Measured(NamedTuple):
+    """What a command printed and took: wall and CPU seconds, peak memory in MiB."""
+
+    text: str
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def run_measured(command: list[str], cwd: Path) -> Measured:
+    """Run a command, with the programs beside this Python first on its path.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    started = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-c", _WATCH, *command],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    wall = time.monotonic() - started
+    peak, cpu = _SAID.findall(ran.stdout)[-1]
+    return Measured(ran.stdout, wall, float(cpu), int(peak) / 1024)
