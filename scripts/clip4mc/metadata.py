@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from scripts.clip4mc.rows import Row, file_name, read_rows
 from scripts.shared.errors import PlanningError, SampleError
+from scripts.shared.json_items import refuse_unless_file
 from scripts.shared.planning.stage import SourceEntry
 
 _COLUMNS = ("url", "filename")
@@ -124,6 +125,7 @@ def read_info_csv(path: Path) -> VideoFiles:
     """
     videos = VideoFiles()
     try:
+        refuse_unless_file(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             url, filename = _columns(next(reader, []), path)

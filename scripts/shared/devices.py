@@ -194,7 +194,7 @@ def _take(devices: Sequence[Device], k: int, slots: int, folder: Path, held: Exi
     except OSError as error:
         raise JobError(
             f"{error.filename or folder}: {error.strerror}: the locks that keep jobs apart on GPUs cannot be used; "
-            "have its owner or an administrator remove it"
+            "have its owner or an administrator remove it, or take no GPU: gpus: []"
         ) from error
 
 

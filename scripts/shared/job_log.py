@@ -11,6 +11,7 @@ from scripts.shared.errors import PolymillError
 
 # What a disk refuses, and a user can mend; other errors of files are defects.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+_CTRL_C = 130  # as shells report a process that SIGINT ended
 
 
 @contextmanager
@@ -46,6 +47,10 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
         logging.error("%s: %s; run again when mended", error.filename or "results or work", error.strerror)
         logging.shutdown()
         sys.exit(1)
+    except KeyboardInterrupt:
+        logging.error("ended by Ctrl-C; what is finished is kept")
+        logging.shutdown()
+        sys.exit(_CTRL_C)
     except Exception:
         logging.exception("a defect of Polymill:")
         raise

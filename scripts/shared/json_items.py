@@ -1,6 +1,7 @@
 """Reading a long list of JSON objects without holding it: a JSON list, or JSON Lines."""
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +29,7 @@ def read_items(path: Path) -> Iterator[Any]:
         PlanningError: the file cannot be read, or is neither; names the place and the mend.
     """
     try:
+        refuse_unless_file(path)
         with path.open(encoding="utf-8-sig") as file:
             first, line = _first_character(file)
             if first == "[":
@@ -43,6 +45,17 @@ def read_items(path: Path) -> Iterator[Any]:
         raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except RecursionError as error:
         raise PlanningError(f"{path}: nested too deeply to be a list of pairs") from error
+
+
+def refuse_unless_file(path: Path) -> None:
+    """Refuse a named pipe or a device, which would be waited for without end.
+
+    Raises:
+        PlanningError: it is neither a file nor a folder.
+        OSError: it is not there.
+    """
+    if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+        raise PlanningError(f"{path}: not a regular file; does the path in the configuration name the list?")
 
 
 def _first_character(file: TextIO) -> tuple[str, int]:

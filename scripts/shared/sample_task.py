@@ -87,6 +87,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise JobError(
-            f"cannot write {folder / (error.filename or '')}: {error.strerror}; make room or mend the disk and run "
+            f"cannot write {error.filename or folder}: {error.strerror}; make room or mend the disk and run "
             "again: what is finished is kept"
         ) from error

@@ -109,6 +109,10 @@ def test_what_the_scripts_import_is_required() -> None:
     assert third_party_imports("scripts") - importable("base", "clip4mc") == set()
 
 
+def test_what_snakemake_wants_for_its_report_and_does_not_require_is_required() -> None:
+    assert {"pygments", "jinja2"} <= set(installed_closure(set(pins(ENVS / "requirements-base.txt"))))
+
+
 def test_what_the_tests_import_is_required() -> None:
     optional = {"decord", "torch", "torchcodec"}  # measured by the benchmarks where they are installed
     known = importable("base", "clip4mc", "dev") | {"packaging", "numpy"} | optional

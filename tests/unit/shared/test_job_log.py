@@ -54,3 +54,10 @@ def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), job_log(tmp_path / "job.log"):
         _ = 1 / 0
     assert "Traceback" in (tmp_path / "job.log").read_text()
+
+
+def test_ctrl_c_ends_a_job_without_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught, job_log(tmp_path / "job.log"):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert (tmp_path / "job.log").read_text().endswith("ended by Ctrl-C; what is finished is kept\n")

@@ -1,6 +1,7 @@
 """Reading long lists of JSON objects."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,9 @@ def test_a_list_in_another_encoding_is_refused_with_the_byte(tmp_path: Path) -> 
 def test_a_missing_list_asks_for_the_path_in_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(PlanningError, match="does the path in the configuration name the file"):
         list(read_items(tmp_path / "none.json"))
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pairs.json")
+    with pytest.raises(PlanningError, match=r"pairs\.json: not a regular file"):
+        list(read_items(tmp_path / "pairs.json"))
