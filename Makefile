@@ -37,7 +37,7 @@ export where_to_look
 ##@ While it runs
 # CONFIG=my.yaml names another configuration than config/config.yaml. No `env`: whoever may read the files may ask.
 UPKEEP = $(BIN)/python -m scripts.upkeep
-CONFIGFILE = $(if $(CONFIG),--configfile $(CONFIG))
+CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
 .PHONY: status doctor pause resume stop
 status: $(BIN)/python  ## how far each dataset is, how fast, and how the machine does (WATCH=10: every ten seconds)
 	@$(UPKEEP).status $(CONFIGFILE) $(if $(WATCH),--watch $(WATCH))

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,6 +19,7 @@ class FileServer:
         statuses: answered instead of the file, one for each request in turn; 0 for the file.
         etag: sent with each file; empty for none.
         redirects: where a path lies instead.
+        length: said to be the length of each body; empty for the true one.
         asked: path and headers of each request.
     """
 
@@ -28,6 +29,7 @@ class FileServer:
     statuses: list[int] = field(default_factory=list)
     etag: str = ""
     redirects: dict[str, str] = field(default_factory=dict)
+    length: str = ""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
 
@@ -75,13 +77,15 @@ def serving(server: FileServer) -> Iterator[FileServer]:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", server.length or str(len(body)))
             self.end_headers()
+            self.close_connection = bool(server.length)
             if status in (200, 206) and server.cut_after:
                 self.wfile.write(body[: server.cut_after.pop(0)])
                 self.close_connection = True
             else:
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # one that was told a smaller length went away
+                    self.wfile.write(body)
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{listening.server_address[1]}"

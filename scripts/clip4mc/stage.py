@@ -1,6 +1,7 @@
 """The stages `frames` and `clips` of a CLIP4MC dataset, for the planner. Light, since the Snakefile imports it."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -155,14 +156,18 @@ def _output_dir(config: Mapping[str, Any], name: str) -> Path:
 
 def _check_apart(config: Mapping[str, Any], name: str) -> None:
     """Two datasets in one folder would take each other's samples for their own."""
-    mine = _output_dir(config, name).resolve()
+    mine = _real(_output_dir(config, name))
     for other in config["clip4mc"]["datasets"]:
-        theirs = _output_dir(config, other).resolve()
+        theirs = _real(_output_dir(config, other))
         if other != name and (mine.is_relative_to(theirs) or theirs.is_relative_to(mine)):
             raise ConfigError(
                 f"clip4mc.datasets: {name} and {other} would both lie in {min(mine, theirs)}; give each an output_dir "
                 "of its own"
             )
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a circle of links as it is
 
 
 def byte_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:

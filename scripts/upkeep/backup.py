@@ -66,6 +66,8 @@ def check_backup_dir(backup_dir: Path, ours: list[Path]) -> None:
     """
     if not backup_dir.parent.is_dir():
         raise ConfigError(f"backup_dir is {backup_dir}, but there is no {backup_dir.parent}; is its disk mounted?")
+    if backup_dir.is_symlink() and not backup_dir.exists():
+        raise ConfigError(f"backup_dir is {backup_dir}, a link that leads nowhere; is the disk that it names mounted?")
     if backup_dir.exists() and not backup_dir.is_dir():
         raise ConfigError(f"backup_dir is {backup_dir}, which is no folder")
     place = backup_dir.resolve()
@@ -121,6 +123,12 @@ def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any
     snapshot = folder / f"{_UNFINISHED}{name}"
     snapshot.mkdir()
     done = _copy_samples(task, snapshot, unfinished, before[-1] if before else None, workers)
+    if not done.n_samples and not done.busy:
+        # A whole snapshot of nothing would push a good one out.
+        shutil.rmtree(snapshot)
+        raise JobError(
+            f"[{task.label}] {task.dataset_dir} holds no finished sample: no snapshot was made, earlier ones are kept"
+        )
     _copy_the_rest(task, snapshot)
     atomic_files.sync_folder(snapshot)
     whole = snapshot.rename(folder / name)

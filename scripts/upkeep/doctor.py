@@ -6,6 +6,7 @@ The text names neither user nor machine, so that it can be pasted into a bug rep
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,4 +56,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `| head`
     sys.exit(main(sys.argv[1:]))

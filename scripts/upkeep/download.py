@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError, JobError
@@ -29,6 +30,7 @@ _LONGEST_WAIT_S = 60.0
 _TIMEOUT_S = (10.0, 60.0)  # to connect, and between two answers
 _CHUNK_BYTES = 1 << 17  # what a cut connection costs at most
 _SAY_EVERY_S = 10.0
+_DIGITS = 20  # a length of more is nonsense
 _BUSY_SERVER = {408, 425, 429, 500, 502, 503, 504}
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,12 @@ def files_to_fetch(system: str, downloads: Mapping[str, Mapping[str, Any]], *, e
 
 
 def _check_url(label: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        right = False
+    if not right:
         raise ConfigError(f"{label}: {url!r} is no http or https URL")
 
 
@@ -291,7 +297,7 @@ class _Fetching:
         begun, began_at = time.monotonic(), part.size
         said = begun
         length = response.headers.get("Content-Length", "")
-        total = f" of {(began_at + int(length)) / 1e6:,.1f}" if length.isdecimal() else ""
+        total = f" of {(began_at + int(length)) / 1e6:,.1f}" if length.isdecimal() and len(length) < _DIGITS else ""
         chunks = response.iter_content(_CHUNK_BYTES)
         while True:
             with _network_errors_named(self.file):
@@ -350,7 +356,7 @@ def _network_errors_named(file: FileToFetch) -> Iterator[None]:
         yield
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise _TryAgainError(_words(error)) from error
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:  # where a redirect leads, not all is wrapped
         raise JobError(f"[{file.label}] {file.url}: {_words(error)}") from error
 
 

@@ -29,7 +29,10 @@ def prune(plan: PrunePlan) -> None:
     dataset_dir = Path(plan.dataset_dir)
     for name in {*plan.keys, *(name for files in plan.files.values() for name in files)}:
         if not is_plain_name(name):
-            raise JobError(f"[{plan.label}] {name!r:.80} names nothing in a folder; nothing was removed")
+            raise JobError(
+                f"[{plan.label}] {layout.state_dir(dataset_dir)}: a ledger has a row for {name!r:.80}, which names "
+                "nothing in a folder; nothing was removed. Take that row out"
+            )
     try:
         _prune(plan, dataset_dir)
     except OSError as error:

@@ -4,7 +4,10 @@ python -m scripts.upkeep.status [--configfile FILE] [--watch SECONDS]
 """
 
 import argparse
+import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +30,21 @@ def screen(config: Mapping[str, Any], reader: StatusReader, *, colour: bool) -> 
     return render(stages, read_machine(), disks, read_gpus(), now=time.time(), colour=colour)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time that can be waited; give seconds, such as 10")
+    return seconds
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the status, once or again and again until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="make status", description="How far everything is.")
     parser.add_argument("--configfile", type=Path, default=SHIPPED_CONFIG, help="the configuration of the run")
-    parser.add_argument("--watch", type=float, metavar="SECONDS", help="again every so many seconds, until Ctrl-C")
+    parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again every so many seconds, until Ctrl-C")
     chosen = parser.parse_args(arguments)
     terminal = sys.stdout.isatty()
     reader = StatusReader()
@@ -52,4 +65,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for `| head`
     sys.exit(main(sys.argv[1:]))

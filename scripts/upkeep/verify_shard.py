@@ -71,12 +71,14 @@ def verify_shard(task: ShardToVerify) -> ShardSeen:
     """Look at the samples that a shard's ledger tells of.
 
     Raises:
-        JobError: a newer version of Polymill wrote the ledger.
+        JobError: a newer version of Polymill wrote the ledger, or it cannot be read.
     """
     try:
         ledger = read_shard(task.ledger_dir, task.shard, list(task.files))
     except PlanningError as error:
         raise JobError(f"{error}") from None
+    except OSError as error:
+        raise JobError(f"{error.filename or task.ledger_dir}: {error.strerror}; verify again when mended") from error
     settings = digest_value(task.settings)
     check: SampleChecker | None = load_function(task.checker)(task.settings) if task.checker else None
     seen = []

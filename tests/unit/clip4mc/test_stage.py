@@ -126,6 +126,11 @@ def test_two_datasets_never_share_a_folder(folder: str, tmp_path: Path, monkeypa
         stage(output_dir=mine, other={"output_dir": f"{tmp_path}/ssd/x"})
 
 
+def test_a_circle_of_links_as_output_dir_is_left_for_the_planner_to_name(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert stage(output_dir=f"{tmp_path}/loop").dataset_dir == tmp_path / "loop"
+
+
 def test_the_opencv_decoder_has_one_scaler() -> None:
     assert stage(decoder="opencv").settings == stage(decoder="opencv", scaler="cv2").settings
 

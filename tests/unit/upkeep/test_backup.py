@@ -203,6 +203,15 @@ def test_only_the_last_are_kept_and_nothing_foreign_is_touched(made_toy: Toy) ->
     assert len(visible(made_toy)) == 2
 
 
+def test_a_snapshot_of_nothing_pushes_no_good_one_out(made_toy: Toy) -> None:
+    good = copy(made_toy, keep=1)
+    shutil.rmtree(made_toy.ledger_dir)
+    with pytest.raises(JobError, match="holds no finished sample: no snapshot was made"):
+        copy(made_toy, keep=1)
+    assert visible(made_toy) == [good]
+    assert [path.name for path in good.parent.glob(".*")] == [".lock"]
+
+
 def test_a_shard_at_work_is_left_out_and_no_older_snapshot_removed(
     made_toy: Toy, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -273,6 +282,10 @@ def test_the_folder_must_be_there_and_apart(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(ours[0])
     with pytest.raises(ConfigError, match="lies in it or around it"):
         check_backup_dir(tmp_path / "link", ours)
+    for name, target in (("dangling", tmp_path / "unmounted" / "disk"), ("loop", tmp_path / "loop")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(ConfigError, match=f"{name}, a link that leads nowhere; is the disk that it names mounted"):
+            check_backup_dir(tmp_path / name, ours)
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "new\nline", "back\\slash", "r\re", "umlaut-ä", "\udcff"])

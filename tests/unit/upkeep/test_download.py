@@ -213,6 +213,30 @@ def test_a_redirect_to_another_kind_of_address_is_refused(server: FileServer, tm
     assert not (tmp_path / "model.pt").exists()
 
 
+@pytest.mark.parametrize("place", ["http://[::1", "http://.host/x", f"http://{'h' * 300}/x", "http://host:99999/x"])
+def test_a_redirect_to_what_is_no_address_is_told_and_leaves_nothing(
+    place: str, server: FileServer, tmp_path: Path
+) -> None:
+    server.redirects = {"/model.pt": place}
+    with pytest.raises(JobError, match=r"\[toy.downloads.base\] http://.*/model.pt: "):
+        fetch(server, tmp_path / "model.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_length_that_is_nonsense_changes_nothing(server: FileServer, tmp_path: Path) -> None:
+    server.length = "9" * 5000
+    fetch(server, tmp_path / "model.pt")
+    assert (tmp_path / "model.pt").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("said", [100, len(CONTENT) + 1])
+def test_a_length_that_is_a_lie_gives_no_file(said: int, server: FileServer, tmp_path: Path) -> None:
+    server.length, server.ranges = str(said), False
+    with pytest.raises(JobError, match=r"its SHA-256 is|IncompleteRead"):
+        fetch(server, tmp_path / "model.pt")
+    assert not (tmp_path / "model.pt").exists()
+
+
 def test_two_downloads_of_one_file_do_not_mix(server: FileServer, tmp_path: Path) -> None:
     with part(tmp_path / "model.pt").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -265,7 +289,7 @@ def test_a_url_that_names_no_file_is_refused(url: str) -> None:
         listed({"base": {"to": "m", "files": {url: SHA256}}})
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/x", "http:///x"])
+@pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/x", "http:///x", "http://[::1/x", "http://host:port/x"])
 def test_only_http_and_https_are_fetched(url: str) -> None:
     with pytest.raises(ConfigError, match="is no http or https URL"):
         listed({"base": {"to": "m", "files": {url: SHA256}}})

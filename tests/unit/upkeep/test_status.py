@@ -1,11 +1,16 @@
 """The command behind `make status`."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scripts.upkeep import status
+from tests.snakemake_run import ROOT
 
 
 @pytest.fixture
@@ -41,6 +46,13 @@ def test_watching_prints_again_and_again_until_ctrl_c(
     assert capsys.readouterr().out.count("Polymill, ") == 3
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
+def test_a_time_that_nobody_can_wait_is_refused(seconds: str, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        status.main(["--configfile", str(config), "--watch", seconds])
+    assert f"--watch: '{seconds}' is no time that can be waited" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -57,3 +69,13 @@ def test_a_wrong_configuration_is_named(
     spoil(config)
     assert status.main(["--configfile", str(config)]) == 1
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_a_reader_that_goes_away_as_head_does_ends_it_without_a_word(command: str, config: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", f"scripts.upkeep.{command}", "--configfile", str(config)]
+    ran = subprocess.run(words, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGPIPE, "")

@@ -247,6 +247,14 @@ def test_a_ledger_of_a_newer_version_is_named(made_toy: Toy) -> None:
         verify(made_toy)
 
 
+def test_a_ledger_that_cannot_be_read_is_named_and_is_no_defect(made_toy: Toy) -> None:
+    path = list_shards(made_toy.ledger_dir)["00000"][0]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(JobError, match=rf"{path}: Is a directory; verify again when mended"):
+        verify(made_toy)
+
+
 def test_the_gate_names_the_commonest_problems_and_their_mend(made_toy: Toy) -> None:
     report, mark = made_toy.root / "out" / "report.json", made_toy.root / "out" / "passed.json"
     verify(made_toy)
