@@ -73,6 +73,8 @@ def test_gpus_are_counted_and_leased_and_give_the_bytes_of_the_cpu(place: Workpl
 
 
 def test_auto_tries_both_in_a_real_run_alone_and_says_what_it_chose(place: Workplace) -> None:
+    place.options["decoder"] = "auto"
+    place.save()
     assert "trying" not in place.run("-n", environment=TWO_GPUS).text
     assert not place.work.exists()
     ran = place.run(environment=TWO_GPUS)

@@ -71,7 +71,7 @@ def stage(machine: Machine | None = HERE, n_clips: int = 40, **options: Any) -> 
     Path("clips").mkdir(exist_ok=True)
     for number in range(0, n_clips, 2):  # every other one is missing
         Path("clips", f"{number}.mp4").touch()
-    dataset = {"pairs": "pairs.json", "clips_dir": "clips", "workers": 4, **options}
+    dataset = {"pairs": "pairs.json", "clips_dir": "clips", "workers": 4, "decoder": "auto", **options}
     config = load_config({"clip4mc": {"datasets": {"train": dataset}}}, lambda _: "config.yaml")
     return frames_stage(config, "train", None if machine is None else lambda: machine)
 
