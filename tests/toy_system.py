@@ -9,7 +9,7 @@ from typing import Any
 from scripts.shared import layout
 from scripts.shared.errors import SampleError
 from scripts.shared.fingerprints import canonical_json
-from scripts.shared.index_files import read_listed, write_failures
+from scripts.shared.index_files import read_made, write_failures
 from scripts.shared.planning.index_plan import read_index_plan
 from scripts.shared.planning.plan_file import read_header
 from scripts.shared.planning.planner import DatasetPlan, plan_dataset
@@ -143,8 +143,6 @@ class Toy:
 
 
 def write_index(plan_path: Path, folder: Path) -> None:
-    rows = list(read_listed(read_index_plan(plan_path), lambda row: row))
-    failed = [(k, row["source_name"], row["error"], row["message"]) for k, row in rows if row["status"] == "failed"]
-    made = [key for key, row in rows if row["status"] == "ok"]
-    (folder / "index.json").write_text(json.dumps({"made": made, "failed": [key for key, *_ in failed]}))
+    made, failed = read_made(read_index_plan(plan_path), lambda row: row)
+    (folder / "index.json").write_text(json.dumps({"made": list(made), "failed": [failure.key for failure in failed]}))
     write_failures(folder / "failures.csv", failed)

@@ -1,7 +1,7 @@
 """The index of the clips that were cut: `text_video_pairs.json`, `failures.csv` and `summary.json`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,9 @@ from scripts.clip4mc.rows import index_of, vid_of
 from scripts.clip4mc.stage import CLIP_FILE
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
-from scripts.shared.index_files import counts, read_listed, write_failures
+from scripts.shared.index_files import counts, read_made, write_failures
 from scripts.shared.ledger import Row
 from scripts.shared.planning.index_plan import read_index_plan
-
-_Failure = tuple[str, str, str]  # source, error class, message
 
 
 def write_clips_index(plan_path: Path, *, listed: MetadataList, pairs: Path, failures: Path, summary: Path) -> None:
@@ -31,18 +29,10 @@ def write_clips_index(plan_path: Path, *, listed: MetadataList, pairs: Path, fai
         JobError: a sample has no row, the plan is damaged, or the list was changed meanwhile.
     """
     plan = read_index_plan(plan_path)
-    copied: dict[str, bool] = {}
-    failed: list[tuple[str, str, str, str]] = []
-    n_bytes = 0
-    for key, (failure, was_copied, size) in read_listed(plan, _keep):
-        if failure is None:
-            copied[key] = was_copied
-            n_bytes += size
-        else:
-            failed.append((key, *failure))
+    made, failed = read_made(plan, _keep)
     root = f"{plan.settings['root']}/" if plan.settings["root"] else ""
-    lines = [json.dumps(pair) for pair in _pairs(listed, copied, root)]
-    if len(lines) != len(copied):
+    lines = [json.dumps(pair) for pair in _pairs(listed, made, root)]
+    if len(lines) != len(made):
         raise JobError(f"{listed.metadata} was changed while its clips were cut; run again")
     atomic_files.remove_leftovers(atomic_files.leftovers(pairs.parent, deep=False))
     atomic_files.write_text(pairs, "[\n" + ",\n".join(lines) + "\n]\n")
@@ -50,23 +40,21 @@ def write_clips_index(plan_path: Path, *, listed: MetadataList, pairs: Path, fai
     atomic_files.write_json(
         summary,
         {
-            "ok": len(copied),
+            "ok": len(made),
             "failed": len(failed),
-            "errors": counts(error for _, _, error, _ in failed),
-            "made": counts("copied" if was_copied else "encoded" for was_copied in copied.values()),
-            "bytes": n_bytes,
+            "errors": counts(failure.error for failure in failed),
+            "made": counts("copied" if was_copied else "encoded" for was_copied, _ in made.values()),
+            "bytes": sum(size for _, size in made.values()),
         },
     )
 
 
-def _keep(row: Row) -> tuple[_Failure | None, bool, int]:
-    """What the index needs of a row: the failure, or whether the clip was copied and its bytes."""
-    if row["status"] == "failed":
-        return (row["source_name"], row["error"], row["message"]), False, 0
-    return None, row["facts"]["copied"], sum(size for size, _ in row["files"].values())
+def _keep(row: Row) -> tuple[bool, int]:
+    """What the index needs of a clip that was cut: whether it was copied, and its bytes."""
+    return row["facts"]["copied"], sum(size for size, _ in row["files"].values())
 
 
-def _pairs(listed: MetadataList, made: dict[str, bool], root: str) -> Iterator[dict[str, Any]]:
+def _pairs(listed: MetadataList, made: Container[str], root: str) -> Iterator[dict[str, Any]]:
     for key, _, text in listed.read():
         if key in made:
             entry = json.loads(text)

@@ -8,11 +8,10 @@ from sys import intern
 from scripts.clip4mc.rows import vid_of
 from scripts.clip4mc.splits import SPLITS, split_samples
 from scripts.shared import atomic_files
-from scripts.shared.index_files import counts, read_listed, write_failures
+from scripts.shared.index_files import counts, read_made, write_failures
 from scripts.shared.ledger import Row
 from scripts.shared.planning.index_plan import read_index_plan
 
-_Failure = tuple[str, str, str]  # source, error class, message
 _REASONS_SHOWN = 20
 
 
@@ -31,21 +30,10 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
     """
     plan = read_index_plan(plan_path)
     settings = plan.settings
-    made: list[str] = []
-    decoders: list[str] = []
-    why_cpu: list[str] = []
-    failed: list[tuple[str, str, str, str]] = []
-    n_bytes = 0
-    for key, (failure, decoder, why, size) in read_listed(plan, _keep):
-        if failure is None:
-            made.append(key)
-            decoders.append(decoder)
-            why_cpu += [why] if why else []
-            n_bytes += size
-        else:
-            failed.append((key, *failure))
+    made, failed = read_made(plan, _keep)
+    why_cpu = counts(why for _, why, _ in made.values() if why)
     by_video = settings["split_by"] == "video"
-    groups = [vid_of(key) for key in made] if by_video else made
+    groups = [vid_of(key) for key in made] if by_video else list(made)
     splits, note = split_samples(groups, mode=settings["split_mode"], seed=settings["seed"])
     root = f"{settings['root']}/" if settings["root"] else ""
     lists: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -59,24 +47,22 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
         {
             "ok": len(made),
             "failed": len(failed),
-            "errors": counts(error for _, _, error, _ in failed),
+            "errors": counts(failure.error for failure in failed),
             "splits": {split: len(members) for split, members in lists.items()},
-            "decoders": counts(decoders),
-            **({"why_cpu": dict(islice(counts(why_cpu).items(), _REASONS_SHOWN))} if why_cpu else {}),
+            "decoders": counts(decoder for decoder, _, _ in made.values()),
+            **({"why_cpu": dict(islice(why_cpu.items(), _REASONS_SHOWN))} if why_cpu else {}),
             **({"decoder_choice": settings["decoder_choice"]} if "decoder_choice" in settings else {}),
-            "bytes": n_bytes,
+            "bytes": sum(size for _, _, size in made.values()),
             "settings": {key: value for key, value in settings.items() if key not in ("root", "decoder_choice")},
             "notes": [note] if note else [],
         },
     )
 
 
-def _keep(row: Row) -> tuple[_Failure | None, str, str, int]:
-    """What the index needs of a row: the failure, or the decoder, why not the GPU's, and the bytes of the files."""
-    if row["status"] == "failed":
-        return (row["source_name"], row["error"], row["message"]), "", "", 0
+def _keep(row: Row) -> tuple[str, str, int]:
+    """What the index needs of a finished sample: the decoder, why not the GPU's, and the bytes of the files."""
     facts = row["facts"]
     decoder = f"{facts['decoder']}, every frame" if facts["fallback"] else facts["decoder"]
     # Where every frame is decoded, why that is so stands in the ledger.
     why = "" if facts["fallback"] else facts.get("why_cpu", "")
-    return None, intern(decoder), intern(why), sum(size for size, _ in row["files"].values())
+    return intern(decoder), intern(why), sum(size for size, _ in row["files"].values())

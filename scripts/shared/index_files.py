@@ -5,13 +5,48 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError
 from scripts.shared.ledger import Row, ShardLedger, list_shards, read_shard
 from scripts.shared.planning.index_plan import IndexPlan
 from scripts.shared.planning.members import read_members
+
+
+class Failure(NamedTuple):
+    """A failed sample, as `failures.csv` tells of it."""
+
+    key: str
+    source: str
+    error: str
+    message: str
+
+
+def read_made(plan: IndexPlan, keep: Callable[[Row], Any]) -> tuple[dict[str, Any], list[Failure]]:
+    """What is kept of each finished sample of an index, and the failed samples; both in list order.
+
+    Args:
+        plan: the index plan.
+        keep: gives what the index needs of a finished sample's row, never None.
+
+    Raises:
+        JobError: a sample has no row: its shard's job has not ended.
+    """
+
+    def keep_either(row: Row) -> Any:
+        if row["status"] == "failed":
+            return Failure(row["key"], row["source_name"], row["error"], row["message"])
+        return keep(row)
+
+    made: dict[str, Any] = {}
+    failed: list[Failure] = []
+    for key, kept in read_listed(plan, keep_either):
+        if isinstance(kept, Failure):
+            failed.append(kept)
+        else:
+            made[key] = kept
+    return made, failed
 
 
 def read_listed(
@@ -47,16 +82,16 @@ def read_listed(
     yield from ((key, kept[key]) for key in plan.keys)
 
 
-def write_failures(path: Path, failed: Iterable[tuple[str, str, str, str]]) -> None:
+def write_failures(path: Path, failed: Iterable[Failure]) -> None:
     """Write `failures.csv`, which is there also when nothing failed.
 
     Args:
         path: the file.
-        failed: key, source, error class and message of each failed sample, in list order.
+        failed: in list order.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["key", "source", "error", "message"])
+    writer.writerow(Failure._fields)
     writer.writerows(failed)
     atomic_files.write_text(path, text.getvalue())
 

@@ -5,23 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.bench.made_up import write_pairs
-from tests.bench.measured import run_measured
+from tests.bench.measured import rows_of_sizes, run_measured
 from tests.bench.table import Cell, Table
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = (10_000, 300_000)
 
 
 def run() -> Table:
     """Make the tree once a size, then ask for the plan in each state."""
-    rows: list[list[Cell]] = []
-    for size in SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            rows += _size(size, Path(folder))
     return Table(
         title="Planning",
         about=(
@@ -29,7 +23,7 @@ def run() -> Table:
             "that it says it would make. A no-op leaves everything as it is."
         ),
         columns=["clips, command", "wall s", "CPU s", "MiB", "to make"],
-        rows=rows,
+        rows=rows_of_sizes(_size),
     )
 
 

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
@@ -16,11 +15,10 @@ from scripts.shared.ledger import LedgerWriter, list_shards
 from scripts.shared.locks import LockFile
 from scripts.shared.planning.stage import Stage
 from tests.bench.made_up import write_pairs
-from tests.bench.measured import run_measured
+from tests.bench.measured import rows_of_sizes, run_measured
 from tests.bench.table import Cell, Table
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = (10_000, 300_000)
 JOBS = 4
 _PLAN = (
     "import sys; from pathlib import Path; from scripts.clip4mc.stage import frames_stage;"
@@ -31,10 +29,6 @@ _PLAN = (
 
 def run() -> Table:
     """Make the tree once a size, then look at it in each state."""
-    rows: list[list[Cell]] = []
-    for size in SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            rows += _size(size, Path(folder))
     return Table(
         title="Status",
         about=(
@@ -43,7 +37,7 @@ def run() -> Table:
             "run where a run is going on."
         ),
         columns=["clips, state", "wall s", "CPU s", "MiB", "made"],
-        rows=rows,
+        rows=rows_of_sizes(_size),
     )
 
 

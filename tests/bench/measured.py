@@ -4,10 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.table import Cell
+
+SIZES = (10_000, 300_000)  # samples of the made-up datasets
 _SAID = re.compile(r"POLYMILL_BENCH (\d+) ([0-9.]+)")
 # ru_maxrss of a child counts the pages of whoever started it, so a small process starts the command and reports it.
 _WATCH = (
@@ -45,3 +50,12 @@ def run_measured(command: list[str], cwd: Path) -> Measured:
     wall = time.monotonic() - started
     peak, cpu = _SAID.findall(ran.stdout)[-1]
     return Measured(ran.stdout, wall, float(cpu), int(peak) / 1024)
+
+
+def rows_of_sizes(rows_of: Callable[[int, Path], list[list[Cell]]]) -> list[list[Cell]]:
+    """The rows of a table that has those of each size, made in an empty folder that is removed afterwards."""
+    rows: list[list[Cell]] = []
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += rows_of(size, Path(folder))
+    return rows
