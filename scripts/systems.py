@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.clip4mc.stage import clips_stage, frames_stage
 from scripts.shared.planning.stage import Stage
+from scripts.speaker.stage import embeddings_stage
 
 StagesOf = Callable[[Mapping[str, Any], str], tuple[Stage, ...]]
 
@@ -18,13 +19,17 @@ class System:
     """One system.
 
     Attributes:
-        stages: the stages of a dataset, from the whole configuration and the dataset's name, in the order of the work.
+        stages: the stages of a dataset, from the whole configuration and the dataset's name, in the order of the work;
+            none where it has no samples of its own.
         asked_for: likewise those that only a target of their own makes.
         checkers: for `X_verify`, by stage: `module:function` that makes, from the stage's settings, the check of one
             sample's files (`verify_shard.SampleChecker`). Names, because only the jobs import what they name.
-        listed_folders: likewise `module:function` that gives the sample folders named in the index of a dataset, from
-            the dataset's folder; raises `JobError` where the index cannot be read.
+        listed_folders: likewise `module:function` that gives the sample folders named in the index of a dataset, or
+            the keys where samples share folders, from the dataset's folder; raises `JobError` where the index cannot be
+            read.
         draw_samples: likewise the function that draws some samples; see `clip4mc.verified_sheet`.
+        kept_files: patterns of files below a dataset's folder that a backup takes beside the samples, the files at the
+            top and the figures, such as `boundaries/*.json`.
     """
 
     stages: StagesOf
@@ -32,11 +37,18 @@ class System:
     checkers: Mapping[str, str] = field(default_factory=dict)
     listed_folders: str = ""
     draw_samples: str = ""
+    kept_files: tuple[str, ...] = ()
 
 
 def _clips(config: Mapping[str, Any], dataset: str) -> tuple[Stage, ...]:
     whole_videos = config["clip4mc"]["datasets"][dataset]["source"] == "videos"
     return (clips_stage(config, dataset),) if whole_videos else ()
+
+
+def _embeddings(config: Mapping[str, Any], dataset: str) -> tuple[Stage, ...]:
+    # One that starts from embeddings made elsewhere has no samples of its own.
+    recorded = "input_dir" in config["speaker"]["datasets"][dataset]
+    return (embeddings_stage(config, dataset),) if recorded else ()
 
 
 SYSTEMS = {
@@ -46,5 +58,11 @@ SYSTEMS = {
         checkers={"frames": "scripts.clip4mc.check:sample_checker"},
         listed_folders="scripts.clip4mc.check:listed_folders",
         draw_samples="scripts.clip4mc.verified_sheet:draw_samples",
+    ),
+    "speaker": System(
+        stages=_embeddings,
+        checkers={"embeddings": "scripts.speaker.check:sample_checker"},
+        listed_folders="scripts.speaker.check:listed_recordings",
+        kept_files=("boundaries/*.json", "boundaries/*.png", "embeddings/extraction_stats.json"),
     ),
 }

@@ -1,4 +1,4 @@
-"""Runs the real `snakemake` command in a folder of its own, on small CLIP4MC data made on the spot."""
+"""Runs the real `snakemake` command in a folder of its own; small CLIP4MC data made on the spot."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import numpy as np
@@ -20,7 +20,6 @@ from scripts.shared.fingerprints import digest_file
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-DATASET = Path("results/clip4mc/train")
 _RATE = 25
 
 
@@ -40,61 +39,24 @@ def make_clip(path: Path, seed: int, n_frames: int = 10) -> None:
 
 
 @dataclass
-class Workplace:
-    """A folder in which a user runs Polymill: a configuration, a pairs file, clips; results and work appear in it.
+class Place:
+    """A folder in which a user runs Polymill on one dataset of one system; results and work appear in it.
 
     Attributes:
-        pairs: the rows of the pairs file.
-        options: of the dataset `train`.
+        options: of the dataset.
         top: top-level keys of the configuration.
     """
 
+    system: ClassVar[str]
+    name: ClassVar[str]
+
     folder: Path
-    pairs: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     top: dict[str, Any] = field(default_factory=dict)
 
-    @classmethod
-    def create(cls, folder: Path, n_clips: int, **options: Any) -> "Workplace":
-        """A workplace with clips `clip0.mp4`, ..., a pair each, and nothing made."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "profiles").symlink_to(ROOT / "profiles")
-        here = cls(folder, options={"shard_size": 2, "workers": 1, "paths": "relative", **options})
-        for number in range(n_clips):
-            make_clip(here.clip(number), seed=number)
-            here.pairs.append(here.pair(number))
-        here.save()
-        return here
-
-    def copy(self, folder: Path) -> "Workplace":
-        """The same in another folder, times of change included."""
-        shutil.copytree(self.folder, folder, symlinks=True)
-        copied = [dict(pair) for pair in self.pairs]
-        return Workplace(folder, copied, dict(self.options), dict(self.top))
-
-    def pair(self, number: int, index: int | None = None) -> dict[str, Any]:
-        return {
-            "vid": f"v{number}",
-            "index": number if index is None else index,
-            "transcript": f"a player mines block {number}",
-            "clip_path": f"/elsewhere/clip{number}.mp4",
-        }
-
-    def save(self) -> None:
-        """Write the pairs file and the configuration."""
-        (self.folder / "pairs.json").write_text(json.dumps(self.pairs), encoding="utf-8")
-        dataset = {"pairs": "pairs.json", "clips_dir": "clips", **self.options}
-        # Without figures: drawing them would take longer than making samples so small.
-        small = {"num_frames": 2, "frame_height": 16, "frame_width": 16, "figures": False}
-        config = {**self.top, "clip4mc": {**small, "datasets": {"train": dataset}}}
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-    def clip(self, number: int) -> Path:
-        return self.folder / "clips" / f"clip{number}.mp4"
-
     @property
     def dataset(self) -> Path:
-        return self.folder / self.options.get("output_dir", DATASET)
+        return self.folder / self.options.get("output_dir", f"results/{self.system}/{self.name}")
 
     @property
     def state(self) -> Path:
@@ -102,14 +64,11 @@ class Workplace:
 
     @property
     def work(self) -> Path:
-        return self.folder / "work" / "clip4mc" / "train"
-
-    def sample(self, number: int) -> Path:
-        return self.dataset / f"sample_{number:06d}_v{number}"
+        return self.folder / "work" / self.system / self.name
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         own_target = arguments and (not arguments[0].startswith("-") or arguments[0] in ("--unlock", "--lint"))
-        targets = [] if own_target else ["all_clip4mc"]
+        targets = [] if own_target else [f"all_{self.system}"]
         options = [] if "--configfile" in arguments else ["--configfile", "config.yaml"]
         snakemake = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), f"-c{cores}"]
         return [*snakemake, *targets, *arguments, *options]
@@ -117,7 +76,7 @@ class Workplace:
     def start(
         self, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None, **popen: Any
     ) -> "subprocess.Popen[str]":
-        """Start `snakemake all_clip4mc ARGUMENTS` in a process group of its own."""
+        """Start `snakemake all_SYSTEM ARGUMENTS` in a process group of its own."""
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
         return subprocess.Popen(
@@ -142,7 +101,7 @@ class Workplace:
     def run(
         self, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None, timeout_s: float = 120
     ) -> "Ran":
-        """Run `snakemake all_clip4mc ARGUMENTS` and wait."""
+        """Run `snakemake all_SYSTEM ARGUMENTS` and wait."""
         return finish(self.start(*arguments, cores=cores, environment=environment), timeout_s)
 
     def make(self, *arguments: str, cores: int = 2) -> "Ran":
@@ -150,6 +109,61 @@ class Workplace:
         ran = self.run(*arguments, cores=cores)
         assert ran.code == 0, ran.text
         return ran
+
+
+@dataclass
+class Workplace(Place):
+    """One with a pairs file and clips, for CLIP4MC.
+
+    Attributes:
+        pairs: the rows of the pairs file.
+    """
+
+    system = "clip4mc"
+    name = "train"
+
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, folder: Path, n_clips: int, **options: Any) -> "Workplace":
+        """A workplace with clips `clip0.mp4`, ..., a pair each, and nothing made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "profiles").symlink_to(ROOT / "profiles")
+        here = cls(folder, options={"shard_size": 2, "workers": 1, "paths": "relative", **options})
+        for number in range(n_clips):
+            make_clip(here.clip(number), seed=number)
+            here.pairs.append(here.pair(number))
+        here.save()
+        return here
+
+    def copy(self, folder: Path) -> "Workplace":
+        """The same in another folder, times of change included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        copied = [dict(pair) for pair in self.pairs]
+        return Workplace(folder, dict(self.options), dict(self.top), copied)
+
+    def pair(self, number: int, index: int | None = None) -> dict[str, Any]:
+        return {
+            "vid": f"v{number}",
+            "index": number if index is None else index,
+            "transcript": f"a player mines block {number}",
+            "clip_path": f"/elsewhere/clip{number}.mp4",
+        }
+
+    def save(self) -> None:
+        """Write the pairs file and the configuration."""
+        (self.folder / "pairs.json").write_text(json.dumps(self.pairs), encoding="utf-8")
+        dataset = {"pairs": "pairs.json", "clips_dir": "clips", **self.options}
+        # Without figures: drawing them would take longer than making samples so small.
+        small = {"num_frames": 2, "frame_height": 16, "frame_width": 16, "figures": False}
+        config = {**self.top, "clip4mc": {**small, "datasets": {"train": dataset}}}
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def clip(self, number: int) -> Path:
+        return self.folder / "clips" / f"clip{number}.mp4"
+
+    def sample(self, number: int) -> Path:
+        return self.dataset / f"sample_{number:06d}_v{number}"
 
     def index(self) -> dict[str, list[str]]:
         lists: dict[str, list[str]] = json.loads((self.dataset / "dataset_info.json").read_text(encoding="utf-8"))

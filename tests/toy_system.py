@@ -31,7 +31,9 @@ def contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]:
         text = task.source.read_text(encoding="utf-8")
     except OSError as error:
         raise SampleError("no_source", f"{task.source.name}: {error.strerror}") from error
-    return expected_contents(text, task.entry["note"], task.settings["repeat"]), {"letters": len(text)}
+    made = expected_contents(text, task.entry["note"], task.settings["repeat"])
+    names = task.entry.get("files", made)  # by their own names, or by paths in shared folders
+    return dict(zip(names, made.values(), strict=True)), {"letters": len(text)}
 
 
 def expected_contents(text: str, note: str, repeat: int) -> dict[str, bytes]:
@@ -82,6 +84,14 @@ class Toy:
 
     def source(self, key: str) -> Path:
         return self.sources / f"{key}.txt"
+
+    def files(self, key: str) -> dict[str, str]:
+        """Where the files of a sample belong, relative to the dataset's folder, by the names of `FILES`."""
+        return {name: f"{key}/{name}" for name in FILES}
+
+    def held(self, key: str) -> dict[str, bytes]:
+        """What the files of a sample hold, by the names of `FILES`."""
+        return {name: (self.dataset_dir / path).read_bytes() for name, path in self.files(key).items()}
 
     def stage(self, **changes: Any) -> Stage:
         return Stage(
@@ -140,6 +150,29 @@ class Toy:
         header = read_header(layout.plan_file(self.work / "words", shard))
         assert header is not None
         return header.serial
+
+
+class SharedToy(Toy):
+    """A toy whose samples share folders. The key is the source's path: `alice/a.wav`.
+
+    Its files are `upper/alice/a.txt` and `count/alice/a.txt`, or, where the list has another `alice/a`,
+    `upper/alice/a.wav.txt` and so on.
+    """
+
+    def source(self, key: str) -> Path:
+        return self.sources / key
+
+    def files(self, key: str) -> dict[str, str]:
+        stem = key.rpartition(".")[0]
+        alone = sum(other.rpartition(".")[0] == stem for other in self.keys) < 2
+        return {name: f"{name.removesuffix('.txt')}/{stem if alone else key}.txt" for name in FILES}
+
+    def stage(self, **changes: Any) -> Stage:
+        return super().stage(**{"own_folders": False, "files": (), **changes})
+
+    def _entry(self, key: str) -> SourceEntry:
+        entry = {"source": key, "note": self.notes.get(key, ""), "files": list(self.files(key).values())}
+        return SourceEntry(key, key, canonical_json(entry))
 
 
 def write_index(plan_path: Path, folder: Path) -> None:

@@ -1,11 +1,11 @@
-"""The GPU of a job: what its plan says of it, and the lease while samples are made."""
+"""The GPU of a job: what its plan says of it, and what its samples are made with."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from scripts.shared.devices import lease, visible
+from scripts.shared.job_gpu import hold_gpu, why_no_gpu
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,9 @@ def hold_decoder(means: dict[str, Any], stop: Callable[[], bool], *, n_gpus: int
     if means.get("decoder") != "nvdec":
         yield means
         return
-    why = "the run gives this job no GPU" if not n_gpus else "no GPU answers" if not visible(means["gpus"]) else ""
-    if why:
+    if why := why_no_gpu(means, n_gpus=n_gpus):
         log.info("%s: decodes on the CPU", why)
         yield means | {"decoder": "cpu", "why_cpu": why}
         return
-    with lease(1, means["jobs_per_gpu"], chosen=means["gpus"], wait=lambda: not stop()) as devices:
-        for device in devices:
-            log.info("decodes on GPU %d (%s)", device.index, device.name)
+    with hold_gpu(means, stop, verb="decodes"):
         yield means

@@ -1,7 +1,6 @@
 """The stages `frames` and `clips` of a CLIP4MC dataset, for the planner. Light, since the Snakefile imports it."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from scripts.clip4mc.gpu_job import gpu_means
 from scripts.clip4mc.metadata import MetadataList
 from scripts.clip4mc.pairs import read_pairs
 from scripts.clip4mc.rows import explain_moves
+from scripts.shared.dataset_dir import dataset_dir, dataset_link
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import canonical_json, digest_file
 from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
@@ -50,23 +50,18 @@ def frames_stage(config: Mapping[str, Any], name: str, machine: Callable[[], Mac
         ConfigError: there is no such dataset, another one has the same output folder, its tokenizer is none, or its
             decoder reads no intervals.
     """
-    datasets = config["clip4mc"]["datasets"]
-    if name not in datasets:
-        raise ConfigError(f"clip4mc: no dataset {name!r}; there are {', '.join(datasets) or 'none'}")
-    dataset = datasets[name]
-    dataset_dir = _output_dir(config, name)
-    _check_apart(config, name)
+    folder = dataset_dir(config, "clip4mc", name)
+    dataset = config["clip4mc"]["datasets"][name]
     if dataset["source"] == "videos" and dataset["decoder"] == "opencv":
         raise ConfigError(
             f"clip4mc.datasets.{name}: its source is videos, and decoder: opencv reads whole clips only; take another"
         )
-    link = Path(config["results_dir"], "clip4mc", name)
-    root = str(dataset_dir.absolute()) if dataset["paths"] == "absolute" else ""
+    root = str(folder.absolute()) if dataset["paths"] == "absolute" else ""
     stage = Stage(
         system="clip4mc",
         dataset=name,
         name="frames",
-        dataset_dir=dataset_dir,
+        dataset_dir=folder,
         work_dir=Path(config["work_dir"], "clip4mc", name),
         **_source_list(dataset),
         settings=byte_settings(dataset),
@@ -79,7 +74,7 @@ def frames_stage(config: Mapping[str, Any], name: str, machine: Callable[[], Mac
         index={key: dataset[key] for key in _INDEX_SETTINGS} | {"root": root},
         explain_gone=explain_moves,
         options=PlanOptions.from_config(dataset),
-        link=link if dataset_dir.absolute() != link.absolute() else None,
+        link=dataset_link(config, "clip4mc", name),
     )
     on_gpu = gpu_means(config, dataset)
     if dataset["decoder"] == "nvdec":
@@ -147,27 +142,6 @@ def _source_list(dataset: Mapping[str, Any]) -> dict[str, Any]:
         "source_option": "clips_dir",
         "read_list": partial(read_pairs, Path(dataset["pairs"])),
     }
-
-
-def _output_dir(config: Mapping[str, Any], name: str) -> Path:
-    chosen = config["clip4mc"]["datasets"][name].get("output_dir")
-    return Path(chosen) if chosen else Path(config["results_dir"], "clip4mc", name)
-
-
-def _check_apart(config: Mapping[str, Any], name: str) -> None:
-    """Two datasets in one folder would take each other's samples for their own."""
-    mine = _real(_output_dir(config, name))
-    for other in config["clip4mc"]["datasets"]:
-        theirs = _real(_output_dir(config, other))
-        if other != name and (mine.is_relative_to(theirs) or theirs.is_relative_to(mine)):
-            raise ConfigError(
-                f"clip4mc.datasets: {name} and {other} would both lie in {min(mine, theirs)}; give each an output_dir "
-                "of its own"
-            )
-
-
-def _real(folder: Path) -> Path:
-    return Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a circle of links as it is
 
 
 def byte_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:

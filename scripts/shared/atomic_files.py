@@ -4,16 +4,19 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 TEMPORARY_PREFIX = ".polymill-"
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, so that a reader sees the old file or the new one and a power cut keeps one whole.
+@contextmanager
+def open_new(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written and read, which comes to `path` when all went well.
+
+    A reader sees the old file or the new one, and a power cut keeps one whole.
 
     Raises:
         OSError: the folder cannot be written; nothing is left beside it.
@@ -22,7 +25,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"
     try:
         with _open_held(temporary) as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -31,10 +34,16 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path`; see `open_new`."""
+    with open_new(path) as file:
+        file.write(data)
+
+
 def _open_held(path: Path) -> BinaryIO:
     """Open a temporary file that `remove_leftovers` leaves alone while this process lives."""
     while True:
-        file = path.open("wb")
+        file = path.open("w+b")
         with suppress(OSError):  # a file system without locks, where `remove_leftovers` removes nothing
             fcntl.flock(file, fcntl.LOCK_EX)
         if path.exists():

@@ -2,6 +2,21 @@
 
 from pathlib import Path
 
+from scripts.shared.ledger import Row
+
+
+def has_own_folder(row: Row) -> bool:
+    """Whether a finished sample has a folder of its own, named by its key: its ledger row tells when that changed last.
+
+    The files of the others lie in folders that samples share.
+    """
+    return "folder_mtime_ns" in row
+
+
+def sample_file(row: Row, name: str) -> str:
+    """Where a file that a sample's ledger row names lies, relative to the dataset's folder."""
+    return f"{row['key']}/{name}" if has_own_folder(row) else name
+
 
 def state_dir(dataset_dir: Path) -> Path:
     """The folder that holds all that Polymill remembers of a dataset: no absolute path, and not the dataset's name."""
@@ -34,7 +49,11 @@ def shard_lock(dataset_dir: Path, stage: str, shard: str) -> Path:
 
 
 def unfinished_dir(dataset_dir: Path, stage: str, shard: str) -> Path:
-    """Samples in the making: on the file system of the finished ones, so that a rename suffices."""
+    """Samples in the making: on the file system of the finished ones, so that a rename suffices.
+
+    Each attempt at the shard has a folder in it. In that lie the samples' own folders, or their files as they will lie
+    below the dataset's.
+    """
     return state_dir(dataset_dir) / stage / "unfinished" / shard
 
 

@@ -5,8 +5,10 @@ count upwards; they are read in that order, and the last row of a key wins. Each
 a torn or damaged line is skipped and counted, which costs that its sample is made again. Rows are
 
 * `{"format": 1, "made_by": ID, "versions": {...}}`: first line, the libraries that made the rows naming ID;
-* `{"key": K, "status": "making"}`: files of a finished sample are about to be replaced: it counts as missing;
-* `{"key": K, "status": "ok", "settings", "entry", "source", "files", "folder_mtime_ns", "plan", "made_by", "facts"}`;
+* `{"key": K, "status": "making"}`: files of a finished sample are about to be replaced: it counts as missing; with
+  `"files": [...]` where samples share folders: all that may be there of it now;
+* `{"key": K, "status": "ok", "settings", "entry", "source", "files", "plan", "made_by", "folder_mtime_ns", "facts"}`,
+  with `"files": {NAME: [size, digest]}`; without `folder_mtime_ns` where samples share folders, see `layout`;
 * `{"key": K, "status": "failed", "settings", "entry", "source", "error", "message", "plan", "made_by"}`;
 * `{"rate": {"made", "failed", "seconds", "at", "workers"}}`: how far a job was after so many seconds, at that
   Unix time: every ten seconds, and when it ended. `made` counts the failed ones too.

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError, SampleError
 from scripts.shared.fingerprints import SourceStat, digest_bytes, stat_source
 
 _TRIES_WHILE_SOURCE_CHANGES = 3
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class SampleTask:
         settings: the settings that change bytes.
         means: what is used and changes no bytes, by name: folders, a decoder.
         source: its source file.
-        folder: where its files go until they are complete.
+        folder: where its files go until they are complete, under the names that they will have below its own folder, or
+            below the dataset's where samples share folders.
     """
 
     key: str
@@ -40,7 +43,7 @@ class MadeSample:
 
     Attributes:
         source: the source file as it was before it was opened.
-        files: size in bytes and digest by file name.
+        files: size in bytes and digest by file name; where samples share folders, those that its entry names.
         facts: what the system wants remembered, as plain JSON types.
     """
 
@@ -63,21 +66,43 @@ def make_files(task: SampleTask, make: Make) -> MadeSample:
         SampleError: whatever `make` raises; `source_changed` where the source file is being written to.
         JobError: the files cannot be written: disk full, read-only, gone.
     """
+    source, (contents, facts) = read_at_rest(task.source, lambda: make(task))
+    return write_files(task, source, contents, facts)
+
+
+def read_at_rest(source: Path, read: Callable[[], Read]) -> tuple[SourceStat, Read]:
+    """What `read` makes of a source file, and the file as it was before and after.
+
+    Raises:
+        SampleError: whatever `read` raises; `source_changed` where the file is being written to.
+    """
     for _ in range(_TRIES_WHILE_SOURCE_CHANGES):
-        before = stat_source(task.source)
-        contents, facts = make(task)
-        if stat_source(task.source) == before:
-            break
-    else:
-        raise SampleError(
-            "source_changed", f"{task.source.name} changes while it is read; run again when it is at rest"
-        )
+        before = stat_source(source)
+        result = read()
+        if stat_source(source) == before:
+            return before, result
+    raise SampleError("source_changed", f"{source.name} changes while it is read; run again when it is at rest")
+
+
+def write_files(task: SampleTask, source: SourceStat, contents: dict[str, bytes], facts: dict[str, Any]) -> MadeSample:
+    """Write a sample's files to the task's folder, flushed.
+
+    Args:
+        task: the sample.
+        source: its source file as it was before it was opened.
+        contents: of each file by name; see `MadeSample.files`.
+        facts: to remember.
+
+    Raises:
+        JobError: the files cannot be written: disk full, read-only, gone.
+    """
     with disk_errors(task.folder):
-        task.folder.mkdir(parents=True)
         for name, data in contents.items():
-            atomic_files.write_synced(task.folder / name, data)
+            path = task.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_files.write_synced(path, data)
     files = {name: (len(data), digest_bytes(data)) for name, data in contents.items()}
-    return MadeSample(before, files, facts)
+    return MadeSample(source, files, facts)
 
 
 @contextmanager

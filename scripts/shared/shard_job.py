@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from scripts.shared.locks import LockFile
 from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_plan
 from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
+from scripts.shared.sample_files import OwnFolders, SharedFolders
 from scripts.shared.sample_task import MadeSample, SampleTask
 from scripts.shared.stop_request import StopRequest
 from scripts.shared.worker_pool import run_tasks
@@ -34,6 +36,13 @@ log = logging.getLogger(__name__)
 
 # From a plan's means, and whether the job is to end, to the means that samples are made with; held while they are.
 Equip = Callable[[dict[str, Any], Callable[[], bool]], AbstractContextManager[dict[str, Any]]]
+# From these means, and the tasks with what the workers answered, to the tasks with what became of their samples.
+Combine = Callable[
+    [dict[str, Any], Iterator[tuple[SampleTask, Any | SampleError]]],
+    Iterator[tuple[SampleTask, MadeSample | SampleError]],
+]
+# Takes a plan's header and, by key, the rows of its samples.
+Finish = Callable[[PlanHeader, dict[str, Row]], None]
 
 
 def run_shard(
@@ -44,6 +53,8 @@ def run_shard(
     versions: dict[str, str],
     workers: int,
     equip: Equip = lambda means, _: nullcontext(means),
+    combine: Combine = lambda _, answers: answers,
+    finish: Finish = lambda _header, _rows: None,
 ) -> None:
     """Answer a plan.
 
@@ -53,10 +64,14 @@ def run_shard(
     Args:
         plan_path: the plan.
         receipt: where to say that it was answered; None for a plan of single samples asked for by path.
-        function: `module:name` of the system's worker function, `SampleTask` to `MadeSample`.
+        function: `module:name` of the system's worker function, `SampleTask` to `MadeSample`, or to what `combine`
+            takes.
         versions: libraries whose output the samples are.
         workers: number of worker processes.
         equip: takes what the plan's means ask for, such as a GPU, where there are samples to make.
+        combine: finishes in this process what workers have begun, such as groups of samples on one GPU. It may give
+            the samples in any order, each once; the answers end early where the job is asked to.
+        finish: called once all samples of the plan are there, before the receipt is written.
 
     Raises:
         JobError: the plan is damaged or was replaced, the disk is full, or all of the first samples failed; or,
@@ -75,7 +90,7 @@ def run_shard(
         try:
             opened = _identity(plan_path)
             header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
-            shard = ShardWork(header, dataset_dir, plan_path, opened, equip)
+            shard = ShardWork(header, dataset_dir, plan_path, opened, equip, combine)
             shard.make_missing(
                 samples, function=function, versions=versions, workers=workers, alone=lock.supported, stop=stop
             )
@@ -83,6 +98,7 @@ def run_shard(
             if receipt is None:
                 shard.stop_if_failed(samples)
             else:
+                finish(header, {sample.key: shard.rows[sample.key] for sample in samples})
                 shard.write_receipt(receipt, samples)
         except OSError as error:
             raise JobError(
@@ -118,7 +134,7 @@ class ShardWork:
         dataset_dir: the dataset's results folder.
         plan_path: the plan, which a newer run may replace.
         opened: which file it was when it was read.
-        equip: see `run_shard`.
+        equip, combine: see `run_shard`.
     """
 
     header: PlanHeader
@@ -126,12 +142,18 @@ class ShardWork:
     plan_path: Path
     opened: tuple[int, int] | None = None
     equip: Equip = lambda means, _: nullcontext(means)
+    combine: Combine = lambda _, answers: answers
 
     def __post_init__(self) -> None:
         ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
         self.rows: dict[str, Row] = ledger.rows
         self.settings_digest = digest_value(self.header.settings)
         self.force = frozenset(self.header.force)
+        self.places = (
+            OwnFolders(self.dataset_dir, self.header.files)
+            if self.header.own_folders
+            else SharedFolders(self.dataset_dir)
+        )
 
     def make_missing(
         self,
@@ -168,7 +190,7 @@ class ShardWork:
                 if isinstance(result, SampleError):
                     self._record_failure(writer, sample, result)
                 else:
-                    self.publish(writer, sample, result, unfinished / writer.attempt / sample.key)
+                    self.publish(writer, sample, result, self.places.making(unfinished / writer.attempt, sample.key))
                 error = result.error if isinstance(result, SampleError) else None
                 if progress.step(failed=error):
                     writer.append({"rate": {**progress.rate(), "workers": workers}})
@@ -192,11 +214,10 @@ class ShardWork:
         row = self.rows.get(sample.key)
         if sample.key in self.force and (row is None or row.get("plan") != self.header.serial):
             return True
-        folder = self.dataset_dir / sample.key
-        why = why_make(row, self._wanted(sample, SourceStat(*sample.stat)), folder)
+        why = why_make(row, self._wanted(sample, SourceStat(*sample.stat)), self.dataset_dir)
         if why == "source changed":
             # Made by an earlier attempt at this plan from a source that is newer than the plan.
-            why = why_make(row, self._wanted(sample, stat_source(self._source(sample))), folder)
+            why = why_make(row, self._wanted(sample, stat_source(self._source(sample))), self.dataset_dir)
         return why is not None
 
     def _wanted(self, sample: PlannedSample, seen: SourceStat) -> Wanted:
@@ -218,47 +239,30 @@ class ShardWork:
         if not left:
             return
         with self.equip(self.header.means, stop) as means:
-            tasks = [self._task(sample, means, unfinished / sample.key) for sample in left]
-            for task, result in run_tasks(
-                function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s, stop=stop
-            ):
+            tasks = [self._task(sample, means, self.places.making(unfinished, sample.key)) for sample in left]
+            answers = run_tasks(function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s, stop=stop)
+            for task, result in self.combine(means, answers):
                 yield missing[task.key], result
 
     def _task(self, sample: PlannedSample, means: dict[str, Any], folder: Path) -> SampleTask:
         return SampleTask(sample.key, sample.entry, self.header.settings, means, self._source(sample), folder)
 
     def publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
-        """Put a sample's complete files where they belong, and record them."""
-        final = self.dataset_dir / sample.key
-        # Where an older row speaks of other files, it must never be the last: not even if the next one is lost.
-        if final.exists() or sample.key in self.rows:
-            writer.append({"key": sample.key, "status": "making"}, sync=True)
-        if final.exists():
-            for name in made.files:
-                os.replace(folder / name, final / name)
-            folder.rmdir()
-            # Old and new files may be of one size: the row must not be on the disk before they are.
-            atomic_files.sync_folder(final)
-        else:
-            os.rename(folder, final)
-        self._append(
-            writer,
-            sample,
-            made.source,
-            status="ok",
-            files=made.files,
-            folder_mtime_ns=os.stat(final).st_mtime_ns,
-            facts=made.facts,
-        )
+        """Put a sample's complete files where they belong, and record them.
+
+        Args:
+            writer: of the shard's ledger.
+            sample: the sample.
+            made: what was made of it.
+            folder: below which the files lie; see `SampleTask`.
+        """
+        making = partial(self._append_making, writer, sample.key)
+        state = self.places.put(sample.key, self.rows.get(sample.key), made.files, folder, making)
+        self._append(writer, sample, made.source, status="ok", files=made.files, **state, facts=made.facts)
 
     def _record_failure(self, writer: LedgerWriter, sample: PlannedSample, error: SampleError) -> None:
-        final = self.dataset_dir / sample.key
-        if final.is_dir():
-            writer.append({"key": sample.key, "status": "making"}, sync=True)
-            for name in self.header.files:
-                (final / name).unlink(missing_ok=True)
-            if not any(final.iterdir()):
-                final.rmdir()
+        making = partial(self._append_making, writer, sample.key)
+        self.places.remove(sample.key, self.rows.get(sample.key), sample.entry.get("files", ()), making)
         # Not seen now: it is tried again as soon as it is. Seen: the look before it was opened, which is the planner's.
         gone = "source" in sample.entry and stat_source(self._source(sample)) == UNSEEN
         seen = UNSEEN if gone else SourceStat(*sample.stat)
@@ -272,6 +276,9 @@ class ShardWork:
             source_name=sample.entry.get("source", ""),
         )
         log.warning("[%s] %s failed: %s", self.header.label, sample.key, error)
+
+    def _append_making(self, writer: LedgerWriter, key: str, *, sync: bool = True, **fields: Any) -> None:
+        writer.append({"key": key, "status": "making", **fields}, sync=sync)
 
     def _append(self, writer: LedgerWriter, sample: PlannedSample, source: SourceStat, **fields: Any) -> None:
         row = {

@@ -88,7 +88,11 @@ class Upkeep:
         datasets = self._config[system]["datasets"]
         found = []
         for dataset in datasets:
-            folder = self._stages(system, dataset)[0].dataset_dir
+            stages = self._stages(system, dataset)
+            if not stages:
+                _say(f"{system} {dataset}: has no samples of its own: nothing to {purpose}")
+                continue
+            folder = stages[0].dataset_dir
             if layout.state_dir(folder).is_dir():
                 found.append(dataset)
             elif folder.is_dir():
@@ -134,6 +138,8 @@ class Upkeep:
             means=last.means,
             read_all=options["verify"] == "digest",
             seed=options["seed"],
+            own_folders=last.own_folders,
+            kept_files=list(SYSTEMS[system].kept_files),
         )
         return asdict(task)
 
@@ -149,6 +155,7 @@ class Upkeep:
             backup_dir=str(backup_dir),
             folder=str(backup_dir / system / dataset),
             keep=options["backup_keep"],
+            kept_files=list(SYSTEMS[system].kept_files),
         )
         return asdict(task)
 

@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class DatasetToBackUp:
         backup_dir: the folder that the user named.
         folder: the folder of the dataset's snapshots in it.
         keep: how many of them to keep.
+        kept_files: patterns of other files in the dataset's folder that are to be copied.
     """
 
     label: str
@@ -52,6 +53,7 @@ class DatasetToBackUp:
     backup_dir: str
     folder: str
     keep: int
+    kept_files: list[str] = field(default_factory=list)
 
 
 def check_backup_dir(backup_dir: Path, ours: list[Path]) -> None:
@@ -194,7 +196,7 @@ def _copy_samples(
 def _copy_the_rest(task: DatasetToBackUp, snapshot: Path) -> None:
     """Copy what belongs to no sample, and write the sums of all."""
     dataset_dir = Path(task.dataset_dir)
-    for path in _other_files(dataset_dir):
+    for path in _other_files(dataset_dir, task.kept_files):
         target = snapshot / path.relative_to(dataset_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -204,14 +206,15 @@ def _copy_the_rest(task: DatasetToBackUp, snapshot: Path) -> None:
             target.unlink()
     sums = sorted(layout.state_dir(snapshot).glob("*/sha256/*"))
     lines = [path.read_bytes() for path in sums]
-    others = {*_other_files(snapshot), *layout.state_dir(snapshot).rglob("*")}
+    others = {*_other_files(snapshot, task.kept_files), *layout.state_dir(snapshot).rglob("*")}
     lines += [sum_line(sha256_of(path), str(path.relative_to(snapshot))) for path in sorted(others) if path.is_file()]
     atomic_files.write_bytes(snapshot / SUMS, b"".join(lines))
 
 
-def _other_files(dataset_dir: Path) -> Iterator[Path]:
-    """Yield the index files, the figures and the membership. Checkpoints of trainings belong here."""
-    for path in sorted([*dataset_dir.glob("*"), *dataset_dir.glob("figures/**/*")]):
+def _other_files(dataset_dir: Path, kept_files: list[str]) -> Iterator[Path]:
+    """Yield the index files, the figures, what else is asked for, and the membership."""
+    patterns = {"*", "figures/**/*", *kept_files}
+    for path in sorted({path for pattern in patterns for path in dataset_dir.glob(pattern)}):
         if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.name != SUMS:
             yield path
     members = layout.members_file(dataset_dir)

@@ -13,7 +13,7 @@ from scripts.shared import atomic_files, layout
 from scripts.shared.errors import JobError, PlanningError, PolymillError
 from scripts.shared.fingerprints import digest_file
 from scripts.shared.ledger import Row, ShardLedger, compact, list_shards, read_shard
-from scripts.upkeep.names import is_plain_name
+from scripts.upkeep.names import can_be_followed
 from scripts.upkeep.sha256sums import read_sums, sha256_of, sum_key, sum_line
 from scripts.upkeep.shard_hold import shard_held
 
@@ -114,12 +114,13 @@ class _Earlier:
     def _sums(self) -> dict[bytes, str]:
         return read_sums(sums_file(self.folder, self._task.stage, self._task.shard))
 
-    def sha256(self, key: str, name: str, recorded: list[int | str]) -> str | None:
-        """Of a file that is here as recorded; None where it is not."""
-        path = self.folder / key / name
+    def sha256(self, row: Row, name: str) -> str | None:
+        """Of a file that is here as a row has it; None where it is not."""
+        place, recorded = layout.sample_file(row, name), row["files"][name]
+        path = self.folder / place
         # The ledger was written after all files of its shard: what it names was read back.
-        if self._rows.get(key, {}).get("files", {}).get(name) == recorded and _has_size(path, recorded[0]):
-            return self._sums.get(sum_key(f"{key}/{name}"))
+        if self._rows.get(row["key"], {}).get("files", {}).get(name) == recorded and _has_size(path, recorded[0]):
+            return self._sums.get(sum_key(place))
         if self.finished:
             return None
         try:
@@ -151,9 +152,9 @@ class _Copying:
         ledger = read_shard(layout.ledger_dir(task.dataset_dir, task.stage), task.shard)
         rows = {}
         for key, row in sorted(ledger.rows.items()):
-            if not all(map(is_plain_name, [key, *row.get("files", ())])):
-                self.done.left_out[key] = "its name, or that of a file, is a path"
-            elif row["status"] == "failed" or (row["status"] == "ok" and self._sample(key, row)):
+            if row["status"] == "ok" and not can_be_followed(row):
+                self.done.left_out[key] = "its name, or that of a file, leads out of its folder"
+            elif row["status"] == "failed" or (row["status"] == "ok" and self._sample(row)):
                 rows[key] = row
         atomic_files.write_bytes(sums_file(task.snapshot, task.stage, task.shard), b"".join(self.sums))
         folder = layout.ledger_dir(task.snapshot, task.stage)
@@ -161,41 +162,49 @@ class _Copying:
         compact(folder, task.shard, ShardLedger(rows, ledger.versions, ledger.rates, files=before))
         return self.done
 
-    def _sample(self, key: str, row: Row) -> bool:
+    def _sample(self, row: Row) -> bool:
         """Put a sample into the snapshot; whether it could be."""
-        folder, lines = self.task.snapshot / key, []
+        key, copied, lines = row["key"], [], []
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, recorded in row["files"].items():
-                lines.append(sum_line(self._file(key, name, recorded), f"{key}/{name}"))
+            for name in row["files"]:
+                place = layout.sample_file(row, name)
+                path = self.task.snapshot / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if os.path.lexists(path):
+                    raise DamagedError(f"{name} is another sample's too")
+                copied.append(path)
+                lines.append(sum_line(self._file(row, name), place))
         except DamagedError as error:
             self.done.left_out[key] = f"{error}"
-            for name in row["files"]:
-                (folder / name).unlink(missing_ok=True)
-            with suppress(OSError):  # another stage's files are there
-                folder.rmdir()
+            for path in copied:
+                path.unlink(missing_ok=True)
+            if layout.has_own_folder(row):
+                with suppress(OSError):  # another stage's files are there
+                    (self.task.snapshot / key).rmdir()
             return False
-        # As it will be after `cp -a`: the planner then trusts the folder as it trusts its own.
-        os.utime(folder, ns=(row["folder_mtime_ns"],) * 2)
+        if layout.has_own_folder(row):
+            # As it will be after `cp -a`: the planner then trusts the folder as it trusts its own.
+            os.utime(self.task.snapshot / key, ns=(row["folder_mtime_ns"],) * 2)
         self.sums += lines
         self.done.n_samples += 1
         for name, (size, _) in row["files"].items():
-            if not _has_size(self.task.dataset_dir / key / name, size):
+            if not _has_size(self.task.dataset_dir / layout.sample_file(row, name), size):
                 self.done.kept[key] = f"{name} is missing or not of {size:,} bytes"
         return True
 
-    def _file(self, key: str, name: str, recorded: list[int | str]) -> str:
+    def _file(self, row: Row, name: str) -> str:
         """Put a file into the snapshot; its SHA-256."""
-        path = self.task.snapshot / key / name
+        place, recorded = layout.sample_file(row, name), row["files"][name]
+        path = self.task.snapshot / place
         for earlier in self.earlier:
-            digest = earlier.sha256(key, name, recorded)
-            if digest is not None and _taken(earlier.folder / key / name, path, move=not earlier.finished):
+            digest = earlier.sha256(row, name)
+            if digest is not None and _taken(earlier.folder / place, path, move=not earlier.finished):
                 self.done.n_linked += earlier.finished
                 self.done.n_copied += not earlier.finished
                 return digest
         self.done.n_copied += 1
         self.done.n_bytes += int(recorded[0])
-        return copy_file(self.task.dataset_dir / key / name, path, recorded=recorded)
+        return copy_file(self.task.dataset_dir / place, path, recorded=recorded)
 
 
 def _taken(old: Path, new: Path, *, move: bool) -> bool:

@@ -5,7 +5,7 @@ beside a run on this machine or on a cluster.
 
 A shard that has a receipt is complete, and the receipt counts its samples: the planner takes it away before any of
 them is made again. In every other shard each planned sample is looked up in the ledger, by the rule that planner and
-job follow. Sample files are not looked at: one that somebody deleted counts as made.
+job follow. Sample files are not looked at, but for the newest: one that somebody deleted counts as made.
 
 A shard is being worked on when its lock is held. A job on another host may hold a lock that cannot be seen from here
 (NFS without lock daemon, Lustre without `flock`); there, and where a file system has no locks, a ledger that was
@@ -177,7 +177,7 @@ class StatusReader:
             running=tuple(at_work),
             paused=paused,
             rate=sum(rates) if rates and not paused else None,
-            newest=_newest([path for paths in ledgers.values() for path in paths]),
+            newest=_newest(stage.dataset_dir, [path for paths in ledgers.values() for path in paths]),
             note=_note(stage, planned=planned),
         )
 
@@ -305,11 +305,11 @@ def _is_stopped(pid: int) -> bool:
 def _changed_at(path: Path) -> float:
     try:
         return os.stat(path).st_mtime
-    except FileNotFoundError:  # compacted meanwhile
+    except (FileNotFoundError, NotADirectoryError):  # compacted meanwhile
         return 0.0
 
 
-def _newest(ledgers: Sequence[Path]) -> tuple[NewSample, ...]:
+def _newest(dataset_dir: Path, ledgers: Sequence[Path]) -> tuple[NewSample, ...]:
     """The last samples of the ledger file that was written to last."""
     try:
         with max(ledgers, key=_changed_at).open("rb") as file:
@@ -318,7 +318,15 @@ def _newest(ledgers: Sequence[Path]) -> tuple[NewSample, ...]:
     except (ValueError, FileNotFoundError):  # none, or compacted meanwhile
         return ()
     rows = [row for line in reversed(lines) if (row := decode_row(line)) and row.get("status") == "ok"]
-    return tuple(NewSample(row["key"], row["folder_mtime_ns"] / 1e9) for row in rows[:_NEWEST_SHOWN])
+    made = ((row["key"], _made_at(dataset_dir, row)) for row in rows[:_NEWEST_SHOWN])
+    return tuple(NewSample(key, at) for key, at in made if at)
+
+
+def _made_at(dataset_dir: Path, row: Row) -> float:
+    """When a sample was made, as Unix time; 0 where its files, which alone tell it, are gone."""
+    if layout.has_own_folder(row):
+        return float(row["folder_mtime_ns"] / 1e9)
+    return max((_changed_at(dataset_dir / name) for name in row["files"]), default=0.0)
 
 
 def _note(stage: Stage, *, planned: bool) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from scripts.shared import layout
 from scripts.shared.errors import JobError
-from scripts.shared.ledger import ShardLedger, compact, list_shards, read_shard
+from scripts.shared.ledger import Row, ShardLedger, compact, list_shards, read_shard
 from scripts.shared.planning.members import forget_members
+from scripts.shared.sample_files import remove_empty_folders, remove_files
 from scripts.upkeep.names import is_plain_name
 from scripts.upkeep.prune_plan import PrunePlan
 from scripts.upkeep.shard_hold import shard_held
@@ -27,7 +28,10 @@ def prune(plan: PrunePlan) -> None:
         JobError: another job works on a shard of theirs, or the disk refuses; what was removed is removed.
     """
     dataset_dir = Path(plan.dataset_dir)
-    for name in {*plan.keys, *(name for files in plan.files.values() for name in files)}:
+    names = {name for files in plan.files.values() for name in files}
+    if plan.files.keys() - set(plan.shared):  # else no key names a folder
+        names.update(plan.keys)
+    for name in names:
         if not is_plain_name(name):
             raise JobError(
                 f"[{plan.label}] {layout.state_dir(dataset_dir)}: a ledger has a row for {name!r:.80}, which names "
@@ -75,18 +79,34 @@ def _prune_shard(plan: PrunePlan, dataset_dir: Path, shard: str) -> set[str]:
     """Remove what is to go of a shard whose locks are held; returns the samples removed."""
     ledgers = _ledgers(plan, dataset_dir, shard)  # again: a job that just ended may have added rows
     doomed = _doomed(plan, ledgers)
-    known = [name for files in plan.files.values() for name in files]
     for key in doomed:
         log.debug("[%s] removes %s", plan.label, key)
-        recorded = [name for held in ledgers.values() for name in held.rows.get(key, {}).get("files", ())]
-        for kept in _remove_sample(dataset_dir / key, filter(is_plain_name, {*known, *recorded})):
-            log.warning("[%s] %s stays: it is not Polymill's", plan.label, kept)
+        kept = [path for stage in plan.shared for path in _remove_files(dataset_dir, ledgers[stage].rows.get(key, {}))]
+        if ledgers.keys() - set(plan.shared):
+            kept += _remove_sample(dataset_dir / key, _own_names(plan, ledgers, key))
+        for path in kept:
+            log.warning("[%s] %s stays: it is not Polymill's", plan.label, path)
     for stage, held in ledgers.items():
         if held.rows.keys() & doomed:
             for key in doomed:
                 held.rows.pop(key, None)
             compact(layout.ledger_dir(dataset_dir, stage), shard, held)
     return set(doomed)
+
+
+def _own_names(plan: PrunePlan, ledgers: dict[str, ShardLedger], key: str) -> set[str]:
+    """The names that files in a sample's own folder have."""
+    known = {name for files in plan.files.values() for name in files}
+    rows = (held.rows.get(key, {}) for stage, held in ledgers.items() if stage not in plan.shared)
+    return known.union(name for row in rows for name in row.get("files", ()) if is_plain_name(name))
+
+
+def _remove_files(dataset_dir: Path, row: Row) -> list[Path]:
+    """Remove a sample's files from folders that samples share, and those in which nothing is left; what stays."""
+    names = list(row.get("files", ()))
+    kept = remove_files(dataset_dir, names)
+    remove_empty_folders(dataset_dir, names)
+    return [dataset_dir / name for name in kept]
 
 
 def _remove_sample(folder: Path, names: Iterable[str]) -> list[Path]:

@@ -1,7 +1,7 @@
 """What `X_prune` would remove: samples on record that the list no longer wants. Looks only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scripts.shared import layout
 from scripts.shared.errors import PlanningError
@@ -21,9 +21,10 @@ class PrunePlan:
     Attributes:
         label: the dataset in words: `clip4mc train`.
         dataset_dir: the dataset's results folder.
-        files: names of a sample's files, by stage.
+        files: names of a sample's files, by stage; none of those whose samples share folders.
         keys: samples to remove, ascending.
         never_made: keys that only the membership knows.
+        shared: the stages whose samples share folders.
     """
 
     label: str
@@ -31,6 +32,7 @@ class PrunePlan:
     files: dict[str, list[str]]
     keys: list[str]
     never_made: list[str]
+    shared: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def plan_prune(stages: Sequence[Stage]) -> tuple[PrunePlan, PruneCounts]:
         for shard, files in list_shards(stage.ledger_dir).items():
             for key, row in read_shard(stage.ledger_dir, shard, files).rows.items():
                 on_record.add(key)
-                if key not in wanted:
-                    n_bytes += sum(size for size, _ in row.get("files", {}).values())
+                if key not in wanted and row["status"] == "ok":
+                    n_bytes += sum(size for size, _ in row["files"].values())
     members = read_members(layout.members_file(first.dataset_dir), []).shard_of
     plan = PrunePlan(
         label=first.label,
@@ -68,6 +70,7 @@ def plan_prune(stages: Sequence[Stage]) -> tuple[PrunePlan, PruneCounts]:
         files={stage.name: list(stage.files) for stage in stages},
         keys=sorted(on_record - wanted),
         never_made=sorted(members.keys() - wanted - on_record),
+        shared=[stage.name for stage in stages if not stage.own_folders],
     )
     return plan, PruneCounts(len(on_record), len(wanted), n_bytes)
 

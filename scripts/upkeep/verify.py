@@ -72,11 +72,14 @@ class DatasetToVerify:
         dataset_dir: the dataset's results folder.
         index_plan: the plan of its index, which tells what is wanted; it may be absent.
         stages: in the order of the work.
-        listed: `module:function` that gives the folders named in the dataset's index; empty where there is none.
+        listed: `module:function` that gives the folders named in the dataset's index, or the keys where samples share
+            folders; empty where there is none.
         sheet: `module:function` that draws samples; empty where there is none.
         means: what the stages use and changes no bytes, by name.
         read_all: read every byte, not sizes, small files and the beginnings of large ones alone.
         seed: chooses the samples that are drawn.
+        own_folders: whether each sample has a folder of its own.
+        kept_files: patterns of files that lie in the dataset's folder beside its samples.
     """
 
     label: str
@@ -89,6 +92,8 @@ class DatasetToVerify:
     means: dict[str, str]
     read_all: bool
     seed: int
+    own_folders: bool = True
+    kept_files: list[str] = field(default_factory=list)
 
     @classmethod
     def from_request(cls, asked: Mapping[str, Any]) -> "DatasetToVerify":
@@ -127,6 +132,7 @@ class _Findings:
         remarks: what does not.
         stages: counts by stage.
         sound: smallest hashes and keys of the samples in which nothing was found.
+        folders: at the top of the dataset's, that hold files of samples that share folders.
     """
 
     known: dict[str, int] = field(default_factory=dict)
@@ -134,6 +140,7 @@ class _Findings:
     remarks: _Problems = field(default_factory=_Problems)
     stages: dict[str, Any] = field(default_factory=dict)
     sound: list[tuple[int, str]] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
 
     def mark(self, key: str, what: int) -> None:
         self.known[key] = self.known.get(key, 0) | what
@@ -159,7 +166,7 @@ def verify_dataset(task: DatasetToVerify, *, report: Path, figure: Path | None, 
     if not found.known and not plan_known:
         found.problems.add("missing", "all", "nothing is on record")
     _verify_index(task, found, plan_known=plan_known)
-    for name in _foreign_folders(Path(task.dataset_dir), found.known):
+    for name in _foreign_folders(task, found):
         found.remarks.add("foreign_folder", name)
     keys = [key for _, key in found.sound]
     if figure is not None:
@@ -211,7 +218,7 @@ def _verify_stage(
         found.known[key] = known & ~(_ON_RECORD | _MADE)
     counts: Counter[str] = Counter(ok=0, failed=0, interrupted=0, unwanted=0, damaged_ledger_lines=0)
     errors: Counter[str] = Counter()
-    for seen in _samples_seen(task, stage, counts, workers):
+    for seen in _samples_seen(task, stage, counts, found.folders, workers):
         made, failed = seen.status == "ok", seen.status == "failed"
         found.mark(seen.key, _SEEN | _ON_RECORD | (_MADE if made else 0))
         wanted = not plan_known or found.known[seen.key] & _WANTED
@@ -237,9 +244,9 @@ def _verify_stage(
 
 
 def _samples_seen(
-    task: DatasetToVerify, stage: StageToVerify, counts: Counter[str], workers: int
+    task: DatasetToVerify, stage: StageToVerify, counts: Counter[str], folders: set[str], workers: int
 ) -> Iterator[SampleSeen]:
-    """Yield what was found of each sample of a stage, in any order."""
+    """Yield what was found of each sample of a stage, in any order; counts and folders are added to those given."""
     dataset_dir = Path(task.dataset_dir)
     ledger_dir = layout.ledger_dir(dataset_dir, stage.name)
     # After damage to `members` a key may have rows in two shards: those of its own count.
@@ -255,6 +262,7 @@ def _samples_seen(
             raise JobError(f"[{task.label}] shard {shard.shard} could not be verified: {result}")
         seen_shard: ShardSeen = result
         counts["damaged_ledger_lines"] += seen_shard.damaged_lines
+        folders |= seen_shard.folders
         for seen in seen_shard.samples:
             if shard_of.get(seen.key, int(shard.shard)) == int(shard.shard):
                 progress.step(failed=seen.problem or None)
@@ -274,7 +282,7 @@ def _verify_index(task: DatasetToVerify, found: _Findings, *, plan_known: bool) 
     here = Path(task.dataset_dir).resolve()
     parents: set[str] = set()
     for folder in folders:
-        parent, _, key = folder.rpartition("/")
+        parent, _, key = folder.rpartition("/") if task.own_folders else ("", "", folder)
         known = found.known.get(key, 0)
         if parent not in parents and Path(here, parent).resolve() != here:
             found.remarks.add("index_of_another_folder", f"{parent}: `{_ALL.format(system=task.system)}` renews it")
@@ -290,14 +298,16 @@ def _verify_index(task: DatasetToVerify, found: _Findings, *, plan_known: bool) 
                 found.problems.add("index_lacks", key)
 
 
-def _foreign_folders(dataset_dir: Path, known: Mapping[str, int]) -> Iterator[str]:
+def _foreign_folders(task: DatasetToVerify, found: _Findings) -> Iterator[str]:
     """Yield the folders that no row knows."""
-    with os.scandir(dataset_dir) as entries:
+    known = _OWN_FOLDERS | found.folders | {pattern.partition("/")[0] for pattern in task.kept_files}
+    with os.scandir(task.dataset_dir) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in _OWN_FOLDERS or not entry.is_dir():
+            if entry.name.startswith(".") or entry.name in known or not entry.is_dir():
                 continue
+            of_a_sample = task.own_folders and found.known.get(entry.name, 0) & _SEEN
             # A folder with a state of its own is a dataset inside this one.
-            if not known.get(entry.name, 0) & _SEEN and not layout.state_dir(Path(entry.path)).is_dir():
+            if not of_a_sample and not layout.state_dir(Path(entry.path)).is_dir():
                 yield entry.name
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scripts.shared import layout
 from scripts.shared.errors import JobError, PlanningError
 from scripts.shared.fingerprints import digest_bytes, digest_file, digest_value
 from scripts.shared.ledger import Row, read_shard
@@ -60,11 +61,19 @@ class SampleSeen(NamedTuple):
 
 
 class ShardSeen(NamedTuple):
-    """What was found in one shard: its number, its samples and how many of its ledger's lines are damaged."""
+    """What was found in one shard.
+
+    Attributes:
+        shard: its number.
+        samples: those on record.
+        damaged_lines: how many of its ledger's lines are.
+        folders: those at the top of the dataset's that hold files of samples that share folders.
+    """
 
     shard: str
     samples: list[SampleSeen]
     damaged_lines: int
+    folders: set[str]
 
 
 def verify_shard(task: ShardToVerify) -> ShardSeen:
@@ -82,33 +91,36 @@ def verify_shard(task: ShardToVerify) -> ShardSeen:
     settings = digest_value(task.settings)
     check: SampleChecker | None = load_function(task.checker)(task.settings) if task.checker else None
     seen = []
+    folders: set[str] = set()
     rows = list(ledger.rows.items())
     for number, (key, row) in enumerate(rows):
         if task.read_all:
-            for following, its_row in rows[number + 1 : number + 2]:
-                _read_ahead(f"{task.dataset_dir}/{following}", its_row)
+            for _, following in rows[number + 1 : number + 2]:
+                _read_ahead(task.dataset_dir, following)
         other, problem, message = row.get("settings", settings) != settings, "", row.get("error", "")
         if row["status"] == "ok":
             # Made under other settings a sample is of another shape; its files are compared with its row all the same.
-            problem, message = _look(f"{task.dataset_dir}/{key}", row, None if other else check, task.read_all)
+            problem, message = _look(task.dataset_dir, row, None if other else check, task.read_all)
         seen.append(SampleSeen(key, row["status"], other, problem, message))
-    return ShardSeen(task.shard, seen, ledger.damaged)
+        if not layout.has_own_folder(row):
+            folders.update(name.partition("/")[0] for name in row.get("files", ()))
+    return ShardSeen(task.shard, seen, ledger.damaged, folders)
 
 
-def _read_ahead(folder: str, row: Row) -> None:
+def _read_ahead(dataset_dir: Path, row: Row) -> None:
     """Let the disk read a sample's files while another one's are digested."""
     for name in row.get("files", ()):
         with suppress(OSError):  # what is wrong with them is told in their turn
-            file = os.open(f"{folder}/{name}", os.O_RDONLY)
+            file = os.open(f"{dataset_dir}/{layout.sample_file(row, name)}", os.O_RDONLY)
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
             os.close(file)
 
 
-def _look(folder: str, row: Row, check: SampleChecker | None, read_all: bool) -> tuple[str, str]:
+def _look(dataset_dir: Path, row: Row, check: SampleChecker | None, read_all: bool) -> tuple[str, str]:
     """Class and words of what is wrong with a sample's files; empty where nothing is."""
     contents = {}
     for name, (size, digest) in row["files"].items():
-        path = f"{folder}/{name}"
+        path = f"{dataset_dir}/{layout.sample_file(row, name)}"
         try:
             found = os.stat(path).st_size
             if found != size:

@@ -1,7 +1,7 @@
 """Run benches, keep their tables, and write docs/benchmarks.md from all that are kept.
 
 python -m tests.bench.run            all benches
-python -m tests.bench.run decode     tests/bench/bench_decode.py alone
+python -m tests.bench.run decode     bench_decode.py alone
 python -m tests.bench.run --page     none; only write the page again
 """
 
@@ -22,12 +22,15 @@ from tests.bench.table import NotMeasured, Table
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
-LIBRARIES = ("av", "numpy", "opencv-python-headless", "snakemake")
+LIBRARIES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "snakemake", "soundfile", "torch")
 
 
-def bench_names() -> list[str]:
-    """All benches beside this file."""
-    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+def benches() -> dict[str, str]:
+    """Module by name of all benches beside and below this file, in order of names."""
+    return {
+        path.stem.removeprefix("bench_"): ".".join((__package__, *path.relative_to(HERE).with_suffix("").parts))
+        for path in sorted(HERE.rglob("bench_*.py"), key=lambda path: path.stem)
+    }
 
 
 def machine() -> dict[str, str | int]:
@@ -110,15 +113,16 @@ def _cell(value: Any) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the named benches, all without names."""
-    names = [name for name in arguments if name != "--page"] or ([] if "--page" in arguments else bench_names())
-    unknown = sorted(set(names) - set(bench_names()))
+    modules = benches()
+    names = [name for name in arguments if name != "--page"] or ([] if "--page" in arguments else list(modules))
+    unknown = sorted(set(names) - set(modules))
     if unknown:
-        print(f"no bench {', '.join(unknown)}; there are: {', '.join(bench_names())}", file=sys.stderr)
+        print(f"no bench {', '.join(unknown)}; there are: {', '.join(modules)}", file=sys.stderr)
         return 2
     for name in names:
         print(f"{name} ...", flush=True)
         try:
-            keep(name, importlib.import_module(f"tests.bench.bench_{name}").run())
+            keep(name, importlib.import_module(modules[name]).run())
         except NotMeasured as found:
             print(f"{name}: not measured: {found}")
             keep_unmeasured(name, found)

@@ -14,7 +14,10 @@ PAGE = HERE.parents[1] / "docs" / "scale.md"
 
 CLIPS = 300_000
 CORES = (32, 64)
-GPUS = (1, 4, 8)
+GPUS = (1, 2, 4, 8)
+RECORDINGS = 1_000_000
+SECONDS = 5
+PICKLE_BYTES = 1_500
 SAMPLE_BYTES = 16 * 160 * 256 * 3 + 2_000
 _DECODED = ("H.264 360p, GOP 250, no cuts", "H.264 360p, GOP 250, cuts", "H.264 720p, GOP 250, cuts")
 
@@ -28,6 +31,12 @@ Cost: the hours below times what an hour costs you; for rented cores, the core h
 ## CLIP4MC: {clips:,} clips
 Clips of 10 to 30 s, 18.7 s in the mean, at 30 frames a second. Disk for results: {disk:.0f} GB (sixteen frames of
 160x256, tokens, sizes); {ledger:.1f} GB of ledgers are read when a run is planned.
+"""
+
+SPEAKER = """## Speaker: {recordings:,} recordings
+Recordings of {seconds} s, ResNet34 of full size. Disk for results: {disk:.1f} GB (a pickle each, and one array);
+{ledger:.1f} GB of ledgers are read when a run is planned. The search for boundaries in so many takes {search:.0f} s of
+one core.
 """
 
 
@@ -48,33 +57,55 @@ def seconds_a_clip() -> dict[str, float]:
 
 
 def cpu_table() -> str:
-    """Hours on CPU cores."""
-    head = ["clips", "CPU s a clip", "core hours", *(f"hours on {cores} cores" for cores in CORES)]
+    """Hours of CLIP4MC on CPU cores."""
+    return hours_on_cores("clip", CLIPS, seconds_a_clip())
+
+
+def hours_on_cores(sample: str, n: int, seconds_each: dict[str, float]) -> str:
+    """Hours on CPU cores for n samples, by kind."""
+    head = [f"{sample}s", f"CPU s a {sample}", "core hours", *(f"hours on {cores} cores" for cores in CORES)]
     rows = []
-    for kind, seconds in seconds_a_clip().items():
-        hours = CLIPS * seconds / 3600
+    for kind, seconds in seconds_each.items():
+        hours = n * seconds / 3600
         rows.append([kind, f"{seconds:.2f}", f"{hours:.0f}", *(f"{hours / cores:.1f}" for cores in CORES)])
     return table(head, rows)
 
 
-def gpu_table() -> str:
-    """Hours on graphics cards, where clips a second of one were measured."""
-    head = ["clips", "clips a second of one GPU", *(f"hours on {gpus} GPU{'s' * (gpus > 1)}" for gpus in GPUS)]
+def hours_on_gpus(sample: str, n: int, rates: dict[str, float | None]) -> str:
+    """Hours on graphics cards for n samples, where a second's samples of one were measured."""
+    hours = (f"hours on {gpus} GPU{'s' * (gpus > 1)}" for gpus in GPUS)
+    head = [f"{sample}s", f"{sample}s a second of one GPU", *hours]
     rows = []
-    for kind, rate in gpu_rates().items():
+    for kind, rate in rates.items():
         if rate is None:
             rows.append([kind, "not measured", *("not measured" for _ in GPUS)])
         else:
-            rows.append([kind, f"{rate:.1f}", *(f"{CLIPS / rate / gpus / 3600:.1f}" for gpus in GPUS)])
+            rows.append([kind, f"{rate:.1f}", *(f"{n / rate / gpus / 3600:.1f}" for gpus in GPUS)])
     return table(head, rows)
 
 
-def gpu_rates() -> dict[str, float | None]:
-    """Clips a second of one GPU by kind of clip, None where no GPU was there to measure it."""
-    path = RESULTS / "nvdec.json"
+def gpu_rates(bench: str, column: int, unmeasured: Sequence[str]) -> dict[str, float | None]:
+    """Samples a second of one GPU by the first cell of a bench's rows, None where no GPU was there to measure it."""
+    path = RESULTS / f"{bench}.json"
     rows = json.loads(path.read_text(encoding="utf-8"))["table"]["rows"] if path.exists() else []
-    measured = {row[0]: row[1] for row in rows if isinstance(row[1], int | float)}
-    return measured or dict.fromkeys(("360p", "720p", "1080p"))
+    measured = {row[0]: row[column] for row in rows if isinstance(row[column], int | float)}
+    return measured or dict.fromkeys(unmeasured)
+
+
+def speaker_section() -> str:
+    """The speaker system: embedding on cores and cards."""
+    embedding, search = results("embedding"), results("boundary_search")
+    words = SPEAKER.format(
+        recordings=RECORDINGS,
+        seconds=SECONDS,
+        disk=RECORDINGS * (PICKLE_BYTES + 1024) / 1e9,
+        ledger=RECORDINGS * 600 / 1e9,
+        search=search[f"{RECORDINGS:,}, changepoint"]["CPU s"],
+    )
+    seconds = {kind: row["job"] for kind, row in embedding.items() if kind != "machine"}
+    rates = gpu_rates("embedding_gpu", 5, ("ResNet34, float32", "ResNet34, tf32", "SimAM_ResNet34_ASP, tf32"))
+    on_cores = hours_on_cores("recording", RECORDINGS, seconds)
+    return f"{words}\n{on_cores}\n{hours_on_gpus('recording', RECORDINGS, rates)}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -91,7 +122,8 @@ def page() -> str:
         disk=CLIPS * SAMPLE_BYTES / 1e9,
         ledger=CLIPS * 750 / 1e9,
     )
-    return f"{introduction}\n{cpu_table()}\n{gpu_table()}"
+    clips = hours_on_gpus("clip", CLIPS, gpu_rates("nvdec", 1, ("360p", "720p", "1080p")))
+    return f"{introduction}\n{cpu_table()}\n{clips}\n{speaker_section()}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """What only a GPU can show: `make gpu`, `python -m tests.gpu`, or `pytest tests/gpu`.
 
-`checks` needs av and numpy alone, and nvidia-ml-py to know the GPUs, so that it runs in any CUDA environment.
+`checks` needs av and numpy alone, `speaker_checks` numpy, PyYAML and torch (whole jobs more, see there), and both need
+nvidia-ml-py to know the GPUs: so they run in any CUDA environment.
 """

@@ -1,15 +1,17 @@
-"""The checks of `checks` as tests; without a GPU they are skipped, or fail where POLYMILL_REQUIRE_GPU is set."""
+"""The checks of all suites as tests; without a GPU they are skipped, or fail where POLYMILL_REQUIRE_GPU is set."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from scripts.shared.video import frames
-from tests.gpu.checks import CHECKS, why_no_gpu
+from tests.gpu import checks, speaker_checks
 
 pytestmark = pytest.mark.gpu
+CHECKS = [(suite, check) for suite in (checks, speaker_checks) for check in suite.CHECKS]
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +19,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("clips")
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_gpu(check: Callable[[Path], str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if why := why_no_gpu():
+@pytest.mark.parametrize(("suite", "check"), CHECKS, ids=[check.__name__ for _, check in CHECKS])
+def test_gpu(suite: ModuleType, check: Callable[[Path], str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why := suite.why_no_gpu():
         if os.environ.get("POLYMILL_REQUIRE_GPU"):
             pytest.fail(why)
         pytest.skip(why)

@@ -1,5 +1,6 @@
 """What the README says: its commands run, its options exist, its links lead somewhere."""
 
+import json
 import os
 import re
 import shlex
@@ -21,6 +22,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     for name in ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "tests", "docs"):
         (folder / name).symlink_to(ROOT / name)
+    recordings = {"input_dir": "tests/data/demo/speaker/audio/carlo_it", "runtime": "dvector"}
+    (folder / "speaker.yaml").write_text(json.dumps({"speaker": {"datasets": {"studio": recordings}}}))
     for name in ("local_cpu", "local_gpu", "slurm"):
         (folder / name).symlink_to(os.readlink(ROOT / name))
     return folder
@@ -49,8 +52,10 @@ def test_every_snakemake_command_of_the_readme_runs_on_the_demo_in_the_order_giv
 
 def test_every_option_that_the_readme_names_exists() -> None:
     properties = read_schema()["properties"]
-    known = set(properties) | set(properties["clip4mc"]["properties"])
-    known |= set(properties["clip4mc"]["properties"]["datasets"]["additionalProperties"]["properties"])
+    known = set(properties)
+    for system in ("clip4mc", "speaker"):
+        known |= set(properties[system]["properties"])
+        known |= set(properties[system]["properties"]["datasets"]["additionalProperties"]["properties"])
     named = set(re.findall(r"--config (\w+)=", README)) | set(re.findall(r"`(\w+): \S+?`", README))
     assert named
     assert named <= known

@@ -15,6 +15,7 @@ from scripts.shared import atomic_files, ledger
 from scripts.shared.errors import PlanningError
 
 _LINE = re.compile(r"(\d+) (.+)")
+_UNFIT = re.compile("[\n\r\0\ud800-\udfff]")
 _CLOSE = b"# 1 "
 _CLOSE_OF_ANY = re.compile(rb"# (\d+) [0-9a-f]{8}\n")
 
@@ -34,12 +35,21 @@ class Members:
     unsaved: list[str] = field(default_factory=list)
 
     def assign(self, keys: Iterable[str], shard_size: int) -> None:
-        """Give each unknown key a shard: the last one while it has room, then new ones."""
+        """Give each unknown key a shard: the last one while it has room, then new ones.
+
+        Raises:
+            PlanningError: a key cannot stand in the file.
+        """
         last = max(self.shard_of.values(), default=0)
         held = sum(shard == last for shard in self.shard_of.values())
         for key in keys:
             if key in self.shard_of:
                 continue
+            if _UNFIT.search(key) or not key:
+                raise PlanningError(
+                    f"the list names a sample {key!r:.200}; no key may be empty, nor hold a line break, a NUL or half "
+                    "of a character (what a file name that is not UTF-8 is read as): rename its source"
+                )
             if held >= shard_size:
                 last, held = last + 1, 0
             self.shard_of[key] = last
@@ -66,15 +76,15 @@ def read_members(path: Path, ledger_folders: Iterable[Path]) -> Members:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        content = None
+        content = b""
     doubtful: list[bytes] = []
-    for lines, whole in _blocks(content or b"", path):
+    for lines, whole in _blocks(content, path):
         if whole:
             _take(members, lines)
         else:
             doubtful += lines
             members.damaged += max(len(lines), 1)
-    if content is None or members.damaged:
+    if not content or members.damaged:
         for folder in ledger_folders:
             for shard, keys in ledger.keys_by_shard(folder):
                 for key in sorted(keys - members.shard_of.keys()):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from scripts.shared import layout
 from scripts.shared.errors import PlanningError
+from scripts.shared.fingerprints import digest_bytes
+from scripts.shared.planning.claims import hand_over_to
 from scripts.shared.planning.members import read_members, save_members, shard_name
 from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
 from scripts.shared.planning.planner import (
@@ -43,11 +45,16 @@ def plan_single(stage: Stage, key: str, *, scratch: Path | None, inner: bool) ->
     Raises:
         PlanningError: the list has no such sample, or another run works on the dataset.
     """
-    path = stage.work_dir / "single" / f"{key}.json"
+    path = stage.work_dir / "single" / f"{_file_name(stage, key)}.json"
     if inner:
         return SinglePlan(path, False)
     with disk_errors_named(stage):
         return _plan(stage, key, path, scratch)
+
+
+def _file_name(stage: Stage, key: str) -> str:
+    """What names a sample's files: a key that names no folder may be a path, and too long."""
+    return key if stage.own_folders else digest_bytes(key.encode(errors="surrogatepass"))
 
 
 def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePlan:
@@ -62,10 +69,12 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     status = compare_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
     current = not status.reasons and not status.failed
     if scratch is not None:
-        stand_in = f"{stage.system}-{stage.dataset}-{key}.plan-changed"
+        stand_in = f"{stage.system}-{stage.dataset}-{_file_name(stage, key)}.plan-changed"
         return SinglePlan(path if current and path.exists() else empty_file(scratch, stand_in), current)
     link_results(stage)
     save_members(layout.members_file(stage.dataset_dir), members)
+    if not stage.own_folders and not current:
+        hand_over_to(stage, wanted[position])
     header = read_header(path)
     if not current:
         # What the shard holds will be another thing: its job says so anew, when the shard is asked for.

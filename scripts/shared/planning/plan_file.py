@@ -34,7 +34,7 @@ class PlanHeader:
         label: the shard in words, for log lines: `clip4mc train 00042`.
         stage: the system's stage, which names its folder in `.state`.
         shard: number of the shard.
-        files: names of the files in a sample's folder.
+        files: names of the files in a sample's folder; empty where samples share folders.
         dataset_dir: the dataset's results folder.
         source_dir: the folder that sources are relative to.
         settings: the settings that change bytes.
@@ -43,6 +43,7 @@ class PlanHeader:
         force: keys to make even where their files look right; a row that names this plan's serial settles one.
         serial: 64 random bits. Snakemake compares the content of small inputs, so equal text would not run again.
         format: of the plan file.
+        own_folders: see `Stage`; a plan that does not say it means yes.
     """
 
     want: str
@@ -58,6 +59,7 @@ class PlanHeader:
     force: tuple[str, ...] = ()
     serial: str = ""
     format: int = FORMAT
+    own_folders: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None
         header: its `serial` is replaced.
         samples: lines from `sample_line`.
     """
-    first = json.dumps({**asdict(header), "serial": secrets.token_hex(8)})[:-1] + _SAMPLES
+    values = {**asdict(header), "serial": secrets.token_hex(8)}
+    if header.own_folders:
+        del values["own_folders"]
+    first = json.dumps(values)[:-1] + _SAMPLES
     atomic_files.write_bytes(path, closed(first.encode() + b"\n" + b",\n".join(samples) + b"\n"))
 
 

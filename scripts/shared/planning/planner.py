@@ -18,6 +18,7 @@ from scripts.shared import atomic_files, layout, ledger
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import index_plan
+from scripts.shared.planning.claims import hand_over, released
 from scripts.shared.planning.entry_list import EntryList
 from scripts.shared.planning.members import Members, read_members, save_members, shard_name
 from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
@@ -108,11 +109,24 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         link_results(stage)
         _tidy(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
+        if not stage.own_folders:
+            hand_over(stage, _released(stage, statuses, ledgers), wanted)
     plan.means = stage.means
     for status in statuses:
         plan.plans[status.shard] = _settle(stage, status, wanted, scratch)
     plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
     return plan
+
+
+def _released(
+    stage: Stage, statuses: list[ShardStatus], ledgers: dict[str, list[Path]]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what the rows of each shard release, those of which nothing is wanted included."""
+    for status in statuses:
+        yield status.shard, status.released
+        status.released = {}  # they may be as many as the samples
+    for shard in ledgers.keys() - {status.shard for status in statuses}:
+        yield shard, released(ledger.read_shard(stage.ledger_dir, shard, ledgers[shard]).rows, ())
 
 
 def _decided(stage: Stage, plan: DatasetPlan, wanted: EntryList) -> Stage:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
 from scripts.shared.ledger import Row, ShardLedger, read_shard
+from scripts.shared.planning.claims import released
 from scripts.shared.planning.entry_list import EntryList
 from scripts.shared.planning.plan_file import PlanHeader, sample_line
-from scripts.shared.planning.stage import SourceEntry, Stage
+from scripts.shared.planning.stage import Stage
 from scripts.shared.planning.staleness import Wanted, is_retried, why_make
 
 _NO_SOURCE = SourceStat(0, 0)
@@ -33,6 +34,7 @@ class ShardStatus:
         damaged_rows: ledger lines that cannot be used.
         rate: samples a second and worker of the newest job, None where unknown.
         stale_ledger: whether the ledger holds much that no longer counts.
+        released: see `claims.released`; empty where samples have folders of their own.
     """
 
     shard: str
@@ -48,6 +50,7 @@ class ShardStatus:
     damaged_rows: int = 0
     rate: float | None = None
     stale_ledger: bool = False
+    released: dict[str, str] = field(default_factory=dict)
 
     def plan_lines(self, wanted: EntryList) -> list[bytes]:
         """The samples as they stand in the plan."""
@@ -76,17 +79,21 @@ def compare_shard(
     settings = digest_value(stage.settings)
     status = ShardStatus(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
     force: list[str] = []
+    current: set[str] = set()
     digest = hashlib.blake2b(digest_value([stage.settings, *_places(stage)]).encode(), digest_size=16)
     for position in positions:
         entry = wanted[position]
         row = ledger.rows.get(entry.key)
         seen = stat_source(f"{stage.source_dir}/{entry.source}") if entry.source else _NO_SOURCE
-        why, forced = _why(stage, entry, row, Wanted(settings, digest_bytes(entry.entry), seen))
+        answer = Wanted(settings, digest_bytes(entry.entry), seen)
+        why, forced = _why(stage, entry.key, row, answer)
         if forced:
             force.append(entry.key)
             if row is not None and why is not None and why.startswith("output"):
                 status.answered.add(row["plan"])
         _count(status, row, why, seen)
+        if row is not None and row.get("entry") == answer.entry:
+            current.add(entry.key)
         if row is not None and why is None:
             # As recorded, so that a source that is gone, or a copy of it, does not change the plan.
             seen = SourceStat(*row["source"])
@@ -95,18 +102,21 @@ def compare_shard(
         digest.update(b"%s\n%s\n%d %d\n" % (entry.key.encode(errors="surrogateescape"), entry.entry, *seen))
     status.header = _header(stage, shard, digest.hexdigest(), tuple(force))
     _judge_ledger(status, ledger)
+    if not stage.own_folders:
+        status.released = released(ledger.rows, current)
     return status
 
 
-def _why(stage: Stage, entry: SourceEntry, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
+def _why(stage: Stage, key: str, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
     """Why a sample must be made, and whether the job would not see that by itself."""
-    folder, options = f"{stage.dataset_dir}/{entry.key}", stage.options
-    why = why_make(row, wanted, folder, verify=options.verify, by_mtime=options.fingerprint == "mtime+size")
+    options = stage.options
+    by_mtime = options.fingerprint == "mtime+size"
+    why = why_make(row, wanted, stage.dataset_dir, verify=options.verify, by_mtime=by_mtime)
     if why is not None:
         return why, options.verify != "cheap" and why.startswith("output")
     if is_retried(row, options.retry_failed):
         return "retry of a failure", True
-    if options.remake in ("all", entry.key):
+    if options.remake in ("all", key):
         return "asked for", True
     return None, False
 
@@ -146,6 +156,7 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
         means=stage.means,
         sample_timeout_s=stage.sample_timeout_s,
         force=force,
+        own_folders=stage.own_folders,
     )
 
 

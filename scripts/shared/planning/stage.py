@@ -12,10 +12,11 @@ class SourceEntry(NamedTuple):
     """One sample as the source list gives it.
 
     Attributes:
-        key: name of the sample, and of its folder; unique in the list.
+        key: name of the sample; unique in the list. Where the stage's samples have folders of their own, of its folder.
         source: its source file, relative to the stage's `source_dir`; empty where the list names none.
         entry: what the job needs, as `canonical_json`: a dict that repeats `source` where there is one. Its member
-            `error`, a class and a message, rules the sample out.
+            `error`, a class and a message, rules the sample out. Where samples share folders, `files` names its files,
+            relative to the dataset's folder; no two samples of a list have one in common.
     """
 
     key: str
@@ -64,7 +65,7 @@ class Stage:
         read_list: reads the source list, in its order.
         settings: the settings that change bytes, with the integer `format`, raised when the stage's bytes change.
         means: what a job uses and changes no bytes, by name: a model's folder, a decoder.
-        files: names of the files in a sample's folder.
+        files: names of the files in a sample's folder; empty where samples share folders.
         bytes_per_sample: disk that a sample takes, for the forecast.
         shard_size: samples that one job makes.
         sample_timeout_s: running time allowed to one sample, in seconds.
@@ -78,6 +79,7 @@ class Stage:
         remarks: what the user should know of the source list, a line each; asked after the list was read.
         decide: decides, in a real run that has samples to make, what can only be decided then, such as the quicker
             decoder: from this stage and the wanted samples to the stage with its `means` and `index` as they then are.
+        own_folders: whether each sample has a folder of its own, `<dataset_dir>/<key>`; else its entry names its files.
     """
 
     system: str
@@ -103,6 +105,7 @@ class Stage:
     title: str = ""
     remarks: Callable[[], list[str]] = list
     decide: Callable[["Stage", Iterable[SourceEntry]], "Stage"] | None = None
+    own_folders: bool = True
 
     @property
     def stage_work_dir(self) -> Path:

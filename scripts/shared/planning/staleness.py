@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_file
+from scripts.shared.layout import has_own_folder, sample_file
 from scripts.shared.ledger import Row
 
 
@@ -24,16 +25,16 @@ class Wanted:
 
 
 def why_make(
-    row: Row | None, wanted: Wanted, folder: str | Path, *, verify: str = "cheap", by_mtime: bool = True
+    row: Row | None, wanted: Wanted, dataset_dir: str | Path, *, verify: str = "cheap", by_mtime: bool = True
 ) -> str | None:
     """Why a sample must be made, None where it need not.
 
     Args:
         row: its last ledger row.
         wanted: what it must answer to.
-        folder: the sample's own folder.
-        verify: `cheap` trusts a folder whose time of change is the recorded one, `full` statuses at every file's size,
-            `digest` reads every file.
+        dataset_dir: the dataset's results folder.
+        verify: `cheap` trusts a sample's own folder where its time of change is the recorded one, and else looks at the
+            size of every file; `full` does always; `digest` reads every file.
         by_mtime: whether a source's time of change counts, or its size alone (for copied trees).
 
     Returns:
@@ -42,7 +43,7 @@ def why_make(
     why = why_unanswered(row, wanted, by_mtime=by_mtime)
     if why is not None or row is None or row["status"] == "failed":
         return why
-    return _why_files(row, folder, verify)
+    return _why_files(row, dataset_dir, verify)
 
 
 def why_unanswered(row: Row | None, wanted: Wanted, *, by_mtime: bool = True) -> str | None:
@@ -71,13 +72,18 @@ def _same_source(row: Row, seen: SourceStat, *, by_mtime: bool) -> bool:
     return bool(size == seen.size and (not by_mtime or mtime_ns == seen.mtime_ns))
 
 
-def _why_files(row: Row, folder: str | Path, verify: str) -> str | None:
+def _why_files(row: Row, dataset_dir: str | Path, verify: str) -> str | None:
     try:
-        # A folder's time of change tells of files made, removed and renamed: all that Polymill itself does.
-        if verify == "cheap" and os.stat(folder).st_mtime_ns == row["folder_mtime_ns"]:
+        # A folder's time of change tells of files made, removed and renamed: all that Polymill itself does. That of a
+        # folder that samples share says nothing of one of them.
+        if (
+            verify == "cheap"
+            and has_own_folder(row)
+            and os.stat(f"{dataset_dir}/{row['key']}").st_mtime_ns == row["folder_mtime_ns"]
+        ):
             return None
         for name, (size, digest) in row["files"].items():
-            path = os.path.join(folder, name)
+            path = f"{dataset_dir}/{sample_file(row, name)}"
             if os.stat(path).st_size != size or (verify == "digest" and digest_file(Path(path)) != digest):
                 return "output damaged"
     except OSError:

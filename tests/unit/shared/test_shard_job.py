@@ -484,3 +484,68 @@ def test_what_the_means_ask_for_is_held_while_samples_are_made_and_reaches_them(
     with pytest.raises(ZeroDivisionError):
         job()
     assert said[-1] == "given back"
+
+
+def job_of(toy: Toy, **hooks: Any) -> Callable[[], None]:
+    """The job of the first shard, with two samples, as a function."""
+    plan = plan_dataset(toy.stage(means={"with": "care"}), scratch=None)
+    return partial(
+        shard_job.run_shard, plan.plans["00000"], receipt(toy), function=FUNCTION, versions={}, workers=1, **hooks
+    )
+
+
+def test_what_workers_began_is_finished_together_with_what_the_means_are(toy: Toy) -> None:
+    seen: list[Any] = []
+
+    @contextmanager
+    def equip(means: dict[str, Any], _: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        yield means | {"gpu": 3}
+        seen.append("given back")
+
+    def combine(means: dict[str, Any], answers: Results) -> Results:
+        seen.append(means)
+        together = list(answers)
+        for task, answer in reversed(together):
+            seen.append(task.key)
+            yield task, SampleError("odd", "no") if task.key == "b" else answer
+
+    job_of(toy, equip=equip, combine=combine)()
+    assert seen == [{"with": "care", "gpu": 3}, "d", "b", "given back"]
+    rows = read_shard(toy.ledger_dir, "00000").rows
+    assert (rows["d"]["status"], rows["b"]["error"]) == ("ok", "odd")
+    assert files(toy, "d") == expected_contents("text d", "", 1)
+
+
+def test_a_job_that_is_asked_to_stop_keeps_what_is_combined_of_the_answers_so_far(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop_request, "_LOOK_EVERY_S", 0.0)
+    before_each_result(monkeypatch, lambda _: layout.stop_file(toy.dataset_dir).touch())
+    with pytest.raises(StoppedError, match="after 1 of 2 samples"):
+        job_of(toy, combine=lambda _, answers: iter(list(answers)))()
+    assert len(marks(toy)) == 2
+
+
+def test_a_shard_is_finished_once_with_the_rows_of_its_plan_before_its_receipt(toy: Toy) -> None:
+    calls: list[Any] = []
+
+    def finish(header: Any, rows: dict[str, Any]) -> None:
+        calls.append((header.shard, {key: row["status"] for key, row in rows.items()}, receipt(toy).exists()))
+
+    toy.source("b").write_text("bad")
+    job = job_of(toy, finish=finish)
+    job()
+    assert calls == [("00000", {"b": "failed", "d": "ok"}, False)]
+    receipt(toy).unlink()
+    job()  # nothing is missing, and what it left may be
+    assert len(calls) == 2
+
+
+def test_a_shard_that_cannot_be_finished_has_no_receipt(toy: Toy) -> None:
+    def finish(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "parts/00000.npy")
+
+    with pytest.raises(JobError, match=r"parts/00000.npy: No space left on device; run again when mended"):
+        job_of(toy, finish=finish)()
+    assert not receipt(toy).exists()
+    assert len(marks(toy)) == 4

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError, JobError, PlanningError
 from scripts.shared.ledger import LedgerWriter
 from scripts.shared.planning.plans import PlanMode
+from scripts.upkeep import asking
 from scripts.upkeep.asking import Upkeep
 from scripts.upkeep.prune_plan import PrunePlan
 from scripts.upkeep.request_file import read_request, settle_request
@@ -123,6 +125,29 @@ def test_a_list_that_cannot_be_read_removes_nothing(place: Place) -> None:
     place.options["prune_most"] = "ok"
     with pytest.raises(PlanningError, match=r"pairs.json"):
         place.upkeep().prune_request("clip4mc", "train")
+
+
+def test_a_dataset_without_samples_of_its_own_is_said_and_passed_over(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.on_record(1)
+    whole = asking.SYSTEMS["clip4mc"]
+    place.datasets["other"] = place.datasets["train"]
+    system = replace(whole, stages=lambda config, name: whole.stages(config, name) if name == "train" else ())
+    monkeypatch.setitem(asking.SYSTEMS, "clip4mc", system)
+    assert place.upkeep().to_verify("clip4mc") == ["train"]
+    assert "clip4mc other: has no samples of its own: nothing to verify" in capsys.readouterr().err
+
+
+def test_files_that_a_system_keeps_are_asked_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.on_record(1)
+    place.options["backup_dir"] = str(place.folder / "backup")
+    monkeypatch.setitem(
+        asking.SYSTEMS, "clip4mc", replace(asking.SYSTEMS["clip4mc"], kept_files=("boundaries/*.json",))
+    )
+    upkeep = place.upkeep()
+    for ask in (upkeep.verify_request, upkeep.backup_request):
+        assert read_request(ask("clip4mc", "train"))["kept_files"] == ["boundaries/*.json"]
 
 
 def test_a_folder_that_is_absent_or_foreign_is_said_and_left_alone(

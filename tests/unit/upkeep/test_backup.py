@@ -13,14 +13,15 @@ import pytest
 
 from scripts.shared import layout
 from scripts.shared.errors import ConfigError, JobError
-from scripts.shared.ledger import list_shards, read_shard
+from scripts.shared.fingerprints import digest_bytes
+from scripts.shared.ledger import LedgerWriter, list_shards, read_shard
 from scripts.shared.locks import LockFile
 from scripts.shared.worker_process import load_function
 from scripts.upkeep import backup, backup_shard
 from scripts.upkeep.backup import DatasetToBackUp, back_up, check_backup_dir, snapshots
 from scripts.upkeep.sha256sums import read_sums, sha256_of, sum_key, sum_line
 from tests.snakemake_run import contents, everything
-from tests.toy_system import FILES, Toy
+from tests.toy_system import FILES, SharedToy, Toy
 
 SAMPLES = ("a", "b", "c", "d")
 
@@ -295,3 +296,85 @@ def test_sums_of_odd_names_are_read_by_sha256sum_and_by_us(tmp_path: Path, name:
     (tmp_path / "SUMS").write_bytes(sum_line(digest, name))
     assert read_sums(tmp_path / "SUMS") == {sum_key(name): digest}
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SUMS"], cwd=tmp_path, check=True)
+
+
+def test_samples_in_shared_folders_come_back_as_they_were(made_shared: SharedToy) -> None:
+    snapshot = copy(made_shared)
+    hidden = (".state", "SHA256SUMS")
+    assert contents(snapshot, without=hidden) == contents(made_shared.dataset_dir)
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=snapshot, check=True)
+    sums = (snapshot / "SHA256SUMS").read_text()
+    assert all(f"  {name}\n" in sums for name in contents(made_shared.dataset_dir))
+    plan = restore(snapshot, made_shared).run()
+    assert (plan.n_to_make, plan.notes) == (0, [])
+
+
+def test_in_shared_folders_what_did_not_change_is_linked_too(made_shared: SharedToy) -> None:
+    first = copy(made_shared)
+    made_shared.source("ann/a.wav").write_text("other a")
+    made_shared.run()
+    second = copy(made_shared)
+    names = [name for name in contents(made_shared.dataset_dir) if name.endswith(".txt")]
+    fresh = [name for name in names if (first / name).stat().st_ino != (second / name).stat().st_ino]
+    assert fresh == ["count/ann/a.txt", "upper/ann/a.txt"]
+    assert (first / "upper" / "ann" / "a.txt").read_text().startswith("TEXT ANN/A.WAV")
+
+
+def test_a_damaged_file_in_a_shared_folder_costs_its_own_sample_alone(made_shared: SharedToy) -> None:
+    (made_shared.dataset_dir / "upper" / "ann" / "a.txt").write_bytes(b"X" * 64)
+    made = back_up(task_of(made_shared), workers=1)
+    assert made["left_out"] == {"ann/a.wav": "a.txt does not hold what was written"}
+    assert (made["samples"], made["busy_shards"]) == (3, "")
+    snapshot = Path(made["snapshot"])
+    assert sorted(path.name for path in (snapshot / "upper" / "ann").iterdir()) == ["b.txt"]
+    assert restore(snapshot, made_shared).run().n_to_make == 1
+
+
+def test_a_name_on_record_that_leads_elsewhere_is_not_followed(made_shared: SharedToy) -> None:
+    mine = made_shared.dataset_dir.parent / "mine"
+    mine.write_text("mine")
+    shard = next(
+        s for s in list_shards(made_shared.ledger_dir) if "c.wav" in read_shard(made_shared.ledger_dir, s).rows
+    )
+    row = read_shard(made_shared.ledger_dir, shard).rows["c.wav"]
+    writer = LedgerWriter(made_shared.ledger_dir, shard, {})
+    writer.append({**row, "files": {"../mine": [4, digest_bytes(b"mine")]}})
+    writer.close()
+    made = back_up(task_of(made_shared), workers=1)
+    assert made["left_out"] == {"c.wav": "its name, or that of a file, leads out of its folder"}
+    assert not (Path(made["snapshot"]).parent / "mine").exists()
+
+
+def test_a_file_that_two_rows_name_harms_no_older_snapshot(made_shared: SharedToy) -> None:
+    """No run leaves such rows; a ledger put together by hand may."""
+    first = copy(made_shared)
+    before = everything(first)
+    rows = {s: read_shard(made_shared.ledger_dir, s).rows for s in list_shards(made_shared.ledger_dir)}
+    shard = next(s for s in rows if "ann/a.wav" in rows[s])
+    path = made_shared.dataset_dir / "upper" / "ann" / "a.txt"
+    path.write_bytes(b"Y" * 64)
+    writer = LedgerWriter(made_shared.ledger_dir, shard, {})
+    writer.append(
+        {**rows[shard]["ann/a.wav"], "key": "zoe", "files": {"upper/ann/a.txt": [64, digest_bytes(b"Y" * 64)]}}
+    )
+    writer.close()
+    made = back_up(task_of(made_shared), workers=1)
+    assert made["left_out"] == {"zoe": "upper/ann/a.txt is another sample's too"}
+    assert everything(first) == before
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=made["snapshot"], check=True)
+
+
+def test_other_files_that_the_system_names_are_copied_and_no_links(made_shared: SharedToy) -> None:
+    folder = made_shared.dataset_dir
+    for name in ("result.json", "zoom.png", "speaker_001/a.wav", "notes.txt"):
+        (folder / "boundaries" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "boundaries" / name).write_text(name)
+    (folder / "boundaries" / "link.json").symlink_to("result.json")
+    (folder / "upper" / "stats.json").write_text("{}")
+    patterns = ["boundaries/*.json", "boundaries/*.png", "upper/stats.json"]
+    made = back_up(replace(task_of(made_shared), kept_files=patterns), workers=1)
+    snapshot = Path(made["snapshot"])
+    assert sorted(path.name for path in (snapshot / "boundaries").rglob("*")) == ["result.json", "zoom.png"]
+    assert (snapshot / "upper" / "stats.json").exists()
+    listed = {line[66:] for line in (snapshot / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {str(p.relative_to(snapshot)) for p in snapshot.rglob("*") if p.is_file()} - {"SHA256SUMS"}

@@ -22,7 +22,7 @@ from scripts.systems import System
 from scripts.upkeep import dataset_status
 from scripts.upkeep.dataset_status import StageStatus, StatusReader, current_rate
 from tests.snakemake_run import everything
-from tests.toy_system import Toy, make_sample
+from tests.toy_system import SharedToy, Toy, make_sample
 from tests.unit.shared.conftest import release
 
 Edit = Callable[[Toy], None]
@@ -345,6 +345,17 @@ def test_the_rate_is_the_sum_over_running_jobs_and_gives_the_time_left(half_made
     assert status(half_made).rate == 2.0
     locks[0].release()
     assert status(half_made).rate is None
+
+
+def test_the_newest_of_samples_in_shared_folders_are_told_by_their_files(made_shared: SharedToy) -> None:
+    os.utime(list_shards(made_shared.ledger_dir)["00001"][0])
+    files = [made_shared.dataset_dir / name for name in ("upper/c.txt", "count/c.txt")]
+    newest = status(made_shared).newest
+    assert [sample.key for sample in newest] == ["c.wav", "bob/a.wav"]
+    assert newest[0].at == max(file.stat().st_mtime for file in files)
+    for file in files:
+        file.unlink()
+    assert [sample.key for sample in status(made_shared).newest] == ["bob/a.wav"]
 
 
 def test_the_newest_samples_are_the_last_of_the_newest_ledger(toy: Toy) -> None:

@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.shared import layout
 from scripts.shared.errors import JobError, PlanningError
-from scripts.shared.ledger import LedgerWriter
+from scripts.shared.ledger import LedgerWriter, list_shards, read_shard
 from scripts.shared.locks import LockFile
 from scripts.shared.planning.members import read_members
 from scripts.shared.planning.planner import plan_dataset
@@ -15,7 +16,7 @@ from scripts.upkeep import prune as prune_module
 from scripts.upkeep.prune import prune
 from scripts.upkeep.prune_plan import PruneCounts, PrunePlan, check_prune, describe_prune, plan_prune
 from tests.snakemake_run import contents, everything
-from tests.toy_system import FILES, Toy
+from tests.toy_system import FILES, SharedToy, Toy
 
 
 @pytest.fixture
@@ -178,3 +179,93 @@ def test_an_index_that_still_lists_them_is_told(shrunk: Toy) -> None:
     assert "run all_toy" in describe_prune(plan, counts, shrunk.stage(), dry=False)[-1]
     shrunk.run()
     assert "run all_toy" not in describe_prune(plan, counts, shrunk.stage(), dry=False)[-1]
+
+
+@pytest.fixture
+def shrunk_shared(made_shared: SharedToy) -> SharedToy:
+    """Five samples on record, of which the list wants three; `bob` holds nothing else then."""
+    made_shared.keys = ["ann/b.wav", "c.wav", "bob/e.wav"]
+    return made_shared
+
+
+def texts(toy: Toy) -> list[str]:
+    return sorted(name for name in contents(toy.dataset_dir) if name.endswith(".txt"))
+
+
+def test_files_in_shared_folders_go_one_by_one_and_then_empty_folders(shrunk_shared: SharedToy) -> None:
+    toy = shrunk_shared
+    (toy.dataset_dir / "empty").mkdir()
+    plan, counts = plan_prune([toy.stage()])
+    assert plan.keys == ["ann/a.wav", "bob/a.wav"]
+    assert counts.n_bytes == 2 * 64 + len("14 ") * 2
+    prune(plan)
+    assert texts(toy) == ["count/ann/b.txt", "count/c.txt", "upper/ann/b.txt", "upper/c.txt"]
+    folders = sorted(str(path.relative_to(toy.dataset_dir)) for path in toy.dataset_dir.glob("[!.]*/**/"))
+    assert folders == ["count", "count/ann", "empty", "upper", "upper/ann"]
+    planned = toy.run()
+    assert (planned.n_to_make, planned.n_unwanted) == (0, 0)
+
+
+@pytest.mark.parametrize("n_removed", range(4))
+def test_a_prune_of_shared_folders_that_is_killed_is_finished_by_the_next(
+    shrunk_shared: SharedToy, n_removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, removed = os.unlink, []
+
+    def unlink(path: Path, **named: Any) -> None:
+        if str(path).endswith(".txt"):
+            if len(removed) == n_removed:
+                raise KeyboardInterrupt
+            removed.append(path)
+        real(path, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        with pytest.raises(KeyboardInterrupt):
+            prune(plan_of(shrunk_shared))
+    prune(plan_of(shrunk_shared))
+    assert len(texts(shrunk_shared)) == 4
+    assert shrunk_shared.run().n_unwanted == 0
+
+
+def test_what_an_interrupted_sample_has_on_record_goes_too(shrunk_shared: SharedToy) -> None:
+    toy = shrunk_shared
+    shard = next(s for s in list_shards(toy.ledger_dir) if "bob/a.wav" in read_shard(toy.ledger_dir, s).rows)
+    writer = LedgerWriter(toy.ledger_dir, shard, {})
+    writer.append({"key": "bob/a.wav", "status": "making", "files": ["upper/bob/a.txt", "upper/bob/a.wav.txt"]})
+    writer.close()
+    (toy.dataset_dir / "upper" / "bob" / "a.wav.txt").write_text("new")
+    prune(plan_of(toy))
+    assert [name for name in texts(toy) if name.startswith("upper/bob")] == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside", ".state/members", "link/outside"])
+def test_a_name_on_record_that_leads_elsewhere_removes_nothing(
+    shrunk_shared: SharedToy, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy = shrunk_shared
+    elsewhere = toy.dataset_dir.parent
+    (elsewhere / "outside").write_text("mine")
+    (toy.dataset_dir / "link").symlink_to(elsewhere)
+    shard = next(s for s in list_shards(toy.ledger_dir) if "ann/a.wav" in read_shard(toy.ledger_dir, s).rows)
+    writer = LedgerWriter(toy.ledger_dir, shard, {})
+    row = read_shard(toy.ledger_dir, shard).rows["ann/a.wav"]
+    writer.append({**row, "files": {**row["files"], name: [4, "0"]}})
+    writer.close()
+    prune(plan_of(toy))
+    assert (elsewhere / "outside").read_text() == "mine"
+    assert (toy.state / "members").exists()
+    assert f"{name} stays: it is not Polymill's" in caplog.text
+    assert "upper/ann/a.txt" not in texts(toy)
+
+
+def test_a_key_is_no_path_where_samples_share_folders(shrunk_shared: SharedToy) -> None:
+    outside = shrunk_shared.dataset_dir.parent / "outside"
+    outside.mkdir()
+    (outside / "upper.txt").write_text("mine")
+    writer = LedgerWriter(shrunk_shared.ledger_dir, "00000", {})
+    writer.append({"key": "../outside", "status": "ok", "files": {"upper.txt": [4, "0"]}})
+    writer.close()
+    assert "../outside" in plan_of(shrunk_shared).keys
+    prune(plan_of(shrunk_shared))
+    assert (outside / "upper.txt").read_text() == "mine"

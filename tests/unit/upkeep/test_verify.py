@@ -18,7 +18,7 @@ from scripts.shared.planning.index_plan import plan_file
 from scripts.upkeep.verify import DatasetToVerify, StageToVerify, check_verification, verify_dataset
 from scripts.upkeep.verify_shard import SMALL_BYTES, SampleSeen, ShardToVerify, verify_shard
 from tests.snakemake_run import everything
-from tests.toy_system import Toy
+from tests.toy_system import SharedToy, Toy
 
 HOOKS = "tests.unit.upkeep.toy_hooks"
 PROBLEMS = (
@@ -40,6 +40,7 @@ def task_of(toy: Toy, **changes: Any) -> DatasetToVerify:
         means={},
         read_all=False,
         seed=42,
+        own_folders=stage.own_folders,
     )
     return replace(task, **changes)
 
@@ -291,3 +292,58 @@ def test_a_key_that_is_no_folder_is_missing_its_files(made_toy: Toy) -> None:
     assert shard(made_toy, "a")["a"].problem in ("file_missing", "file_unreadable")
     os.unlink(made_toy.dataset_dir / "a")
     assert shard(made_toy, "a")["a"].problem == "file_missing"
+
+
+def test_samples_in_shared_folders_are_looked_at_where_they_lie(made_shared: SharedToy) -> None:
+    before = everything(made_shared.dataset_dir)
+    report = verify_shared(made_shared)
+    assert report["problems"] == report["remarks"] == {}
+    assert report["stages"]["words"]["ok"] == 4
+    assert everything(made_shared.dataset_dir) == before
+    (made_shared.dataset_dir / "upper" / "ann" / "a.txt").write_bytes(b"X" * 64)
+    (made_shared.dataset_dir / "count" / "c.txt").unlink()
+    for read_all in (False, True):
+        assert problems(verify_shared(made_shared, read_all=read_all)) == {
+            "file_damaged": ["ann/a.wav: upper/ann/a.txt does not hold what was written"],
+            "file_missing": ["c.wav: count/c.txt is not there"],
+        }
+
+
+def verify_shared(toy: SharedToy, **changes: Any) -> dict[str, Any]:
+    """Verify without drawing, as a system does that cannot."""
+    verify_dataset(task_of(toy, sheet="", **changes), report=toy.root / "report.json", figure=None, workers=1)
+    report: dict[str, Any] = json.loads((toy.root / "report.json").read_text())
+    return report
+
+
+def test_an_index_of_samples_in_shared_folders_names_keys(made_shared: SharedToy) -> None:
+    made = ["ann/b.wav", "ann/a.wav", "c.wav", "bob/e.wav"]
+    (made_shared.dataset_dir / "index.json").write_text(json.dumps({"made": made}))
+    assert problems(verify_shared(made_shared)) == {
+        "index_too_much": ["bob/e.wav: named, but not wanted and finished"],
+        "index_lacks": ["bob/a.wav"],
+    }
+    assert "index_lacks" not in problems(verify_shared(made_shared, listed=""))
+
+
+def test_folders_beside_shared_ones_are_remarked_unless_files_there_are_kept(made_shared: SharedToy) -> None:
+    for name in ("stranger", "c.wav", "boundaries", "figures"):  # the second like a key, which names no folder here
+        (made_shared.dataset_dir / name).mkdir()
+    report = verify_shared(made_shared, kept_files=["boundaries/*.json", "*.csv"])
+    assert report["remarks"]["foreign_folder"]["examples"] == ["c.wav", "stranger"]
+
+
+def test_a_file_that_went_to_another_sample_is_no_problem_of_the_one_before(made_shared: SharedToy) -> None:
+    made_shared.keys[1] = "ann/a.mp3"
+    made_shared.source("ann/a.mp3").write_text("another text")
+    made_shared.run()
+    report = verify_shared(made_shared)
+    assert report["problems"] == {}
+    assert report["stages"]["words"] | {"errors": {}} == {
+        "ok": 4,
+        "failed": 1,
+        "interrupted": 1,
+        "unwanted": 1,
+        "damaged_ledger_lines": 0,
+        "errors": {},
+    }

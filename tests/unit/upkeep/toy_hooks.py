@@ -10,7 +10,7 @@ from scripts.shared.errors import JobError
 
 def checker(settings: Mapping[str, Any]) -> Callable[[Mapping[str, bytes]], str]:
     def check(files: Mapping[str, bytes]) -> str:
-        shown = files["upper.txt"].strip()
+        shown = next(content for name, content in files.items() if name.startswith("upper")).strip()
         return "" if shown == shown.upper() else f"upper.txt: lower case at repeat {settings['repeat']}"
 
     return check

@@ -84,6 +84,14 @@ def test_a_deleted_file_is_made_again_from_the_ledgers(tmp_path: Path) -> None:
     assert read_members(tmp_path / "members", []).shard_of == {"a": 3, "b": 1}
 
 
+def test_an_emptied_file_is_made_again_from_the_ledgers_too(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path / "ledger", "00003", {})
+    writer.append({"key": "a", "status": "ok"})
+    writer.close()
+    (tmp_path / "members").touch()
+    assert read_members(tmp_path / "members", [tmp_path / "ledger"]).shard_of == {"a": 3}
+
+
 def test_a_save_that_was_cut_is_mended_at_the_next(tmp_path: Path) -> None:
     path = tmp_path / "members"
     grow(path, [(["a", "b"], 2, 5)])

@@ -104,3 +104,15 @@ def test_other_files_are_no_plans_even_with_a_checksum(content: bytes, tmp_path:
 
 def test_no_file_is_no_plan(tmp_path: Path) -> None:
     assert read_header(tmp_path / "plan.json") is None
+
+
+def test_only_a_plan_of_samples_in_shared_folders_speaks_of_folders(tmp_path: Path) -> None:
+    """So that plans of the others are as they were, and those written before are read."""
+    write(tmp_path / "plan.json", [])
+    assert set(json.loads((tmp_path / "plan.json").read_text())) == {
+        *("want", "label", "stage", "shard", "files", "dataset_dir", "source_dir", "settings", "means"),
+        *("sample_timeout_s", "force", "serial", "format", "samples", "crc"),
+    }
+    assert read_plan(tmp_path / "plan.json")[0].own_folders
+    write(tmp_path / "plan.json", [], own_folders=False)
+    assert not read_plan(tmp_path / "plan.json")[0].own_folders

@@ -13,8 +13,8 @@ import pytest
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from scripts.shared import source_file
 from scripts.shared.errors import SampleError
-from scripts.shared.video import source
 from scripts.shared.video.demux import read_packets
 from scripts.shared.video.frames import DecodedFrames, read_frames
 from scripts.shared.video.source import VideoFile
@@ -57,7 +57,7 @@ def test_a_file_without_permission_is_unreadable(tmp_path: Path, monkeypatch: py
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "secret.mp4").write_bytes(b"x")
-    monkeypatch.setattr(source.os, "open", refuse)
+    monkeypatch.setattr(source_file.os, "open", refuse)
     assert failure(tmp_path / "secret.mp4").error == "unreadable"
 
 
@@ -67,7 +67,7 @@ def test_a_disk_that_fails_while_reading_is_unreadable(odd_video: OddVideo, monk
     def fail(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(source.os, "pread", fail)
+    monkeypatch.setattr(source_file.os, "pread", fail)
     assert failure(path).error == "unreadable"
 
 

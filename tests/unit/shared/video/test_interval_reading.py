@@ -9,8 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from scripts.shared import source_file
 from scripts.shared.errors import SampleError
-from scripts.shared.video import demux, exact, scan, source
+from scripts.shared.video import demux, exact, scan
 from scripts.shared.video.frames import read_frames
 from scripts.shared.video.interval import Stretch
 from scripts.shared.video.packets import Unplannable, presentation_order
@@ -45,7 +46,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
             count.n_packets += 1
             yield packet
 
-    monkeypatch.setattr(source.os, "pread", counted_bytes)
+    monkeypatch.setattr(source_file.os, "pread", counted_bytes)
     monkeypatch.setattr(demux, "read_packets", counted_packets)
     return count
 

@@ -1,0 +1,1 @@
+"""Reading audio files: exact samples, mono, at one rate."""

@@ -1,0 +1,1 @@
+"""Speaker embeddings of a collection of recordings, and where one speaker ends and the next begins."""

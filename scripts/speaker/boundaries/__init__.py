@@ -1,0 +1,1 @@
+"""Where one speaker ends and the next begins, from the embeddings of a collection."""

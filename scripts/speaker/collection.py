@@ -1,0 +1,247 @@
+"""The recordings of a collection in their order, each with the place of its embedding. Light: the planner reads it."""
+
+import csv
+import errno
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from scripts.shared import layout
+from scripts.shared.errors import ConfigError, PlanningError
+from scripts.shared.fingerprints import canonical_json
+from scripts.shared.json_items import refuse_unless_file
+from scripts.shared.planning.members import read_members
+from scripts.shared.planning.stage import SourceEntry
+
+SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".wma"})
+EMBEDDINGS = "embeddings"
+_MAX_NAME_BYTES = 255  # of a file, on the file systems in use
+NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # surrogates stand for bytes that are not UTF-8
+_NUMBER = re.compile(r"(\d+)")
+
+
+class Collection:
+    """The recordings below a folder.
+
+    Args:
+        input_dir: the folder; its hidden files and folders are no part of the collection.
+        order: `path`, `natural` or `csv`.
+        order_csv: for `csv`: a file with the column `relative_path`.
+    """
+
+    def __init__(self, input_dir: Path, order: str, order_csv: Path | None) -> None:
+        self._input_dir, self._order, self._order_csv = input_dir, order, order_csv
+        self._remarks: list[str] = []
+
+    def read(self) -> list[SourceEntry]:
+        """The recordings in their order; those that cannot be samples carry their error.
+
+        Raises:
+            PlanningError: the folder, one below it, or the CSV cannot be read; or there is no recording.
+        """
+        self._remarks = []
+        found = sorted(find_files(self._input_dir, SUFFIXES, option="input_dir"))
+        names = found if self._order_csv is None else list(read_order(self._order_csv))
+        if not names:
+            where = self._order_csv or self._input_dir
+            raise PlanningError(f"{where}: no recording ({' '.join(sorted(SUFFIXES))}) in it; is input_dir right?")
+        if self._order_csv is not None:
+            left_out = len(set(found).difference(names))
+            if left_out:
+                self._remarks.append(f"{left_out:,} recordings in {self._input_dir} are not in {self._order_csv}")
+        elif self._order == "natural":
+            names = sorted(names, key=natural_key)
+        elif (place := _unnatural(names)) is not None:
+            self._remarks.append(
+                f"path order takes {names[place]} before {names[place + 1]}; is that the order of the recordings? "
+                "order: natural takes numbers as numbers"
+            )
+        return list(_entries(names))
+
+    def remarks(self) -> list[str]:
+        """What the user should know of the collection that was read, a line each."""
+        return self._remarks
+
+
+def find_files(folder: Path, suffixes: Set[str], *, option: str) -> Iterator[str]:
+    """Yield the paths of all files of some kinds below a folder, relative to it, in any order; links are followed.
+
+    Args:
+        folder: its hidden files and folders are left out.
+        suffixes: of the files, in small letters.
+        option: the configuration's name for the folder.
+
+    Raises:
+        PlanningError: a folder cannot be read, or contains itself by a link.
+    """
+    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+    while waiting:
+        inner, above = waiting.pop()
+        place = os.path.join(folder, inner)
+        try:
+            found = os.stat(place)
+            identity = (found.st_dev, found.st_ino)
+            if identity in above:
+                raise PlanningError(f"{place}: a link to a folder that it lies in; remove it")
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):  # what systems keep for themselves, such as ._a.wav of macOS
+                        continue
+                    path = f"{inner}{entry.name}"
+                    if _is_folder(entry):
+                        waiting.append((f"{path}/", (*above, identity)))
+                    elif os.path.splitext(entry.name)[1].lower() in suffixes:
+                        yield path
+        except OSError as error:
+            if not inner:
+                raise PlanningError(f"{folder}: {error.strerror}; is {option} right, and mounted?") from error
+            where = error.filename or place
+            raise PlanningError(f"{where}: {error.strerror}; mend it, or take it out of {option}") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself leads nowhere, as one whose target is gone
+            return False
+        raise
+
+
+def order_list(dataset: Mapping[str, Any], name: str) -> Path | None:
+    """The file that gives a dataset's order; None where the paths do.
+
+    Args:
+        dataset: its options `order` and, for `csv`, `order_csv`.
+        name: of the dataset.
+
+    Raises:
+        ConfigError: the two do not go together.
+    """
+    if (dataset["order"] == "csv") != ("order_csv" in dataset):
+        raise ConfigError(
+            f"speaker.datasets.{name}: order: csv and order_csv, the file to take the order from, go together"
+        )
+    return Path(dataset["order_csv"]) if "order_csv" in dataset else None
+
+
+def read_order(path: Path) -> Iterator[str]:
+    """Yield the column `relative_path` of a CSV.
+
+    Raises:
+        PlanningError: it cannot be read, or has no such column.
+    """
+    try:
+        refuse_unless_file(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if "relative_path" not in (rows.fieldnames or ()):
+                raise PlanningError(f"{path}: its first line must name the column relative_path")
+            yield from (row["relative_path"] or "" for row in rows)
+    except OSError as error:
+        raise PlanningError(f"{path}: {error.strerror}; does order_csv name the file?") from error
+    except UnicodeDecodeError as error:
+        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise PlanningError(f"{path}: no CSV: {error}") from error
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sorts names with their numbers as numbers; equal ones, such as 01 and 1, by the name itself."""
+    parts: list[str | int] = list(_NUMBER.split(name))
+    parts[1::2] = [int(number) for number in parts[1::2]]
+    return parts, name
+
+
+def _unnatural(names: list[str]) -> int | None:
+    """The first place whose successor comes before it in natural order."""
+    last: tuple[list[str | int], str] = ([], "")
+    for place, name in enumerate(names):
+        key = natural_key(name)
+        if key < last:
+            return place - 1
+        last = key
+    return None
+
+
+def _entries(names: list[str]) -> Iterator[SourceEntry]:
+    outputs = embedding_files(name for name in names if not _why_not(name))
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        wrong = _why_not(name)
+        if not wrong and name in seen:
+            wrong = ("duplicate", "is listed twice; take one line out")
+        output = outputs.get(name, "")
+        if not wrong and len(output.rpartition("/")[2].encode()) > _MAX_NAME_BYTES:
+            wrong = ("bad_name", "is so long that its embedding could not be named after it; shorten it")
+        if not wrong and not output:
+            wrong = ("name_clash", "its embedding would have the name of a folder; rename it")
+        if wrong:
+            shown = NO_NAME.sub("?", name)
+            entry = {"error": [wrong[0], f"{shown or 'an empty path'}: {wrong[1]}"]}
+            yield SourceEntry(_free_key(place, shown, seen), "", canonical_json(entry))
+        else:
+            seen.add(name)
+            yield SourceEntry(name, name, canonical_json({"source": name, "files": [f"{EMBEDDINGS}/{output}"]}))
+
+
+def _why_not(name: str) -> tuple[str, str] | None:
+    """Why a path can be no sample: error class and words."""
+    if NO_NAME.search(name):
+        return "bad_name", "its name holds control characters or is not UTF-8; rename it"
+    if not name or name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")):
+        return "bad_name", "must be a path relative to input_dir, without . or .."
+    return None
+
+
+def _free_key(place: int, shown: str, seen: set[str]) -> str:
+    key = f"{shown} (place {place})"
+    while key in seen:
+        key += "'"
+    seen.add(key)
+    return key
+
+
+def embedding_files(names: Iterable[str]) -> dict[str, str]:
+    """The pickle of each recording: its path with .pkl for its suffix, or behind it where two would share one.
+
+    Args:
+        names: relative paths of recordings.
+
+    Returns:
+        Path of the pickle, relative to the folder of embeddings, by recording. Where it would also be the name of a
+        folder, the recording is left out.
+    """
+    names = list(dict.fromkeys(names))
+    parents = {name.rpartition("/")[0] for name in names}
+    folders = parents.union(above.as_posix() for parent in parents for above in PurePosixPath(parent).parents)
+    short = {name: f"{name.rpartition('.')[0]}.pkl" for name in names}
+    whole: set[str] = set()
+    while True:
+        chosen = {name: f"{name}.pkl" if name in whole else short[name] for name in names}
+        uses = Counter(chosen.values())
+        clash = {n for n, path in chosen.items() if n not in whole and (uses[path] > 1 or path in folders)}
+        if not clash:
+            return {name: path for name, path in chosen.items() if path not in folders}
+        whole |= clash
+
+
+def check_not_gone(
+    found: Iterable[SourceEntry], dataset_dir: Path, *, label: str, input_dir: Path, max_gone_fraction: float
+) -> None:
+    """Stop where a folder shows far fewer recordings than before: it may not be mounted.
+
+    Raises:
+        PlanningError: more than the fraction of the recordings on record are gone.
+    """
+    known = read_members(layout.members_file(dataset_dir), []).shard_of
+    gone = len(known.keys() - {entry.key for entry in found})
+    if gone > max_gone_fraction * len(known):
+        raise PlanningError(
+            f"{label}: {gone:,} of {len(known):,} recordings that were there before cannot be seen now in {input_dir}: "
+            "is it mounted? Nothing was changed. --config sources_gone=ok goes on without them, "
+            "and the target speaker_prune with it forgets them"
+        )

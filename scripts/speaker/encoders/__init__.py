@@ -1,0 +1,1 @@
+"""What turns features into speaker embeddings: one module a runtime."""

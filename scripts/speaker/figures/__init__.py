@@ -1,0 +1,1 @@
+"""Pictures of a collection, its speakers and the boundaries between them."""

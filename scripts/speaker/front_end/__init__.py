@@ -1,0 +1,1 @@
+"""From mono audio to features: one module a kind of model."""

@@ -1,0 +1,15 @@
+"""Rule `speaker_index`."""
+
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
+        from scripts.speaker.index import write_index  # here: a missing matplotlib is named in the log
+
+        write_index(
+            Path(snakemake.input.plan),
+            outputs={name: Path(path) for name, path in snakemake.output.items()},
+            title=f"speaker {snakemake.wildcards.dataset}",
+        )

@@ -1,0 +1,1 @@
+"""What the speaker system is measured on."""
