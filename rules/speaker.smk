@@ -5,7 +5,7 @@ from scripts.speaker.boundaries.options import BoundaryOptions
 from scripts.speaker.encoders.model_folder import CONFIG as MODEL_CONFIG
 from scripts.speaker.encoders.model_folder import PACKAGED, WEIGHTS
 from scripts.speaker.encoders.gpu_support import why_not_on_gpu
-from scripts.speaker.foreign import settle_gathering
+from scripts.speaker.gathering import settle_gathering
 from scripts.speaker.stage import embeddings_stage, key_of_embedding
 
 SPEAKER = CONFIG["speaker"]

@@ -13,7 +13,7 @@ from scripts.shared.index_files import Failure, counts, read_listed, write_failu
 from scripts.shared.ledger import Row
 from scripts.shared.planning.index_plan import IndexPlan, read_index_plan
 from scripts.speaker.array_files import Recording, new_array, write_tables
-from scripts.speaker.parts import digest_key, file_of, read_part, read_pickle
+from scripts.speaker.shard_arrays import digest_key, file_of, read_part, read_pickle
 
 
 class _Made(NamedTuple):

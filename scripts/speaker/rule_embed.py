@@ -14,7 +14,7 @@ if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
         # Here: a missing package is named in the log.
         from scripts.speaker.gpu_job import GpuJob
-        from scripts.speaker.parts import write_part
+        from scripts.speaker.shard_arrays import write_part
 
         whole = snakemake.rule == "speaker_embed"
         job = GpuJob(n_gpus=snakemake.resources.get("gpu", 0))

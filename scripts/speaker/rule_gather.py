@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.shared.job_log import job_log
-from scripts.speaker.foreign import gather
+from scripts.speaker.gathering import gather
 
 if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-speaker"):

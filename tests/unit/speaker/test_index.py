@@ -15,7 +15,7 @@ from scripts.shared.planning.members import Members, save_members
 from scripts.shared.planning.plan_file import PlanHeader, closed
 from scripts.speaker.embedding_file import embedding_pickle
 from scripts.speaker.index import write_index
-from scripts.speaker.parts import part_file, read_part, write_part
+from scripts.speaker.shard_arrays import part_file, read_part, write_part
 
 DIM = 3
 

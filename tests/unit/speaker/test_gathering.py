@@ -11,7 +11,7 @@ import pytest
 from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError, JobError, PlanningError
 from scripts.shared.safe_pickle import dumps
-from scripts.speaker.foreign import gather, settle_gathering
+from scripts.speaker.gathering import gather, settle_gathering
 
 
 def embedding(name: str, value: float = 1.0, dim: int = 4, **more: Any) -> dict[str, Any]:
