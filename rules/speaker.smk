@@ -19,6 +19,12 @@ SPEAKER_ARRAY = {
     "failures": f"{SPEAKER_RESULTS}/failures.csv",
     "summary": f"{SPEAKER_RESULTS}/summary.json",
 }
+SPEAKER_FAILURES = report(
+    SPEAKER_ARRAY["failures"],
+    category="speaker",
+    labels={"dataset": "{dataset}", "what": "failed recordings"},
+    caption="../docs/captions/failures.rst",
+)
 SPEAKER_STATS = f"{SPEAKER_RESULTS}/embeddings/extraction_stats.json"
 SPEAKER_FOUND = f"{SPEAKER_RESULTS}/boundaries/speaker_boundary_detection_result.json"
 SPEAKER_FOLDERS = f"{SPEAKER_WORK}/boundaries/folders.json"
@@ -259,7 +265,7 @@ rule speaker_gather:
     input:
         request=speaker_gathering,
     output:
-        **SPEAKER_ARRAY,
+        **{**SPEAKER_ARRAY, "failures": SPEAKER_FAILURES},
     log:
         "logs/speaker_gather/{dataset}.log",
     wildcard_constraints:

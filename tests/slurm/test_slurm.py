@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.snakemake_run import BIN, ROOT, contents, leftovers
+from tests.speaker_place import SpeakerPlace
 
 HERE = Path(__file__).parent
 DEMO = ROOT / "tests" / "data" / "demo" / "clip4mc"
@@ -91,6 +92,19 @@ def test_the_demo_through_slurm_is_byte_identical_to_a_local_run(cluster: dict[s
         assert "COMPLETED" in job
         assert "cpu=2" in job
         assert "gres/gpu" not in job
+
+
+@pytest.mark.slow
+def test_recordings_through_slurm_are_embedded_as_locally(cluster: dict[str, str], tmp_path: Path) -> None:
+    local = SpeakerPlace.create(tmp_path / "local", (6, 5), n_speakers=2)
+    remote = local.copy(tmp_path / "remote")
+    (remote.folder / "slurm").symlink_to(ROOT / "profiles" / "slurm")
+    local.make()
+    ran = remote.run("--profile", "slurm", *IMPATIENT, environment=cluster, timeout_s=240)
+    assert ran.code == 0, ran.text
+    without = (".state", "extraction_stats.json", "throughput.png", ".materialised.json")
+    assert contents(remote.dataset, without) == contents(local.dataset, without)
+    assert leftovers(remote.folder) == []
 
 
 @pytest.mark.slow
