@@ -29,14 +29,13 @@ def clip4mc_stage(dataset):
     return frames_stage(CONFIG, dataset, None if elsewhere else clip4mc_machine)
 
 
-def clip4mc_gpu_room():
-    """How many shards this run may decode on GPUs of this machine at once."""
-    return gpu_room(max(d["jobs_per_gpu"] for d in CLIP4MC["datasets"].values()))
+def clip4mc_jobs_per_gpu():
+    return max(d["jobs_per_gpu"] for d in CLIP4MC["datasets"].values())
 
 
 def clip4mc_machine():
     """What this run has to decode with."""
-    room = clip4mc_gpu_room()
+    room = gpu_room(clip4mc_jobs_per_gpu())
     gpus = [device.name for device in visible(CONFIG["gpus"])][:room] if room else []
     return Machine(tuple(gpus), workflow.resource_settings.cores or 1)
 
@@ -44,11 +43,7 @@ def clip4mc_machine():
 def clip4mc_gpu(wildcards):
     """GPUs that a shard's job takes: 1 where its plan says nvdec and there is one, or other machines may have one."""
     means = PLANS.means(clip4mc_stage(wildcards.dataset), wildcards.shard)
-    if means.get("decoder") != "nvdec" or CONFIG["gpus"] == []:
-        return 0
-    if workflow.non_local_exec or not workflow.is_main_process:
-        return 1
-    return min(clip4mc_gpu_room(), 1)
+    return job_gpus(clip4mc_jobs_per_gpu()) if means.get("decoder") == "nvdec" else 0
 
 
 def clip4mc_memory(wildcards, threads, attempt):

@@ -63,6 +63,15 @@ def gpu_room(jobs_per_gpu):
     return workflow.global_resources["gpu"].value
 
 
+def job_gpus(jobs_per_gpu):
+    """GPUs of a job that can use one: 1 where there is one, or other machines may have one, else 0."""
+    if CONFIG["gpus"] == []:
+        return 0
+    if workflow.non_local_exec or not workflow.is_main_process:
+        return 1
+    return min(gpu_room(jobs_per_gpu), 1)
+
+
 def planned(function):
     """Make an input function show errors that a user can mend without a traceback."""
 

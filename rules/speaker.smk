@@ -71,17 +71,12 @@ def speaker_stage(dataset):
 
 
 def speaker_gpu(wildcards):
-    """GPUs that a shard's job takes: 1 where its model can use one and there is one, or other machines may have one."""
+    """GPUs that a shard's job takes: none where its model cannot use one, as the job says."""
     runtime = speaker_stage(wildcards.dataset).means["runtime"]
-    if CONFIG["gpus"] == [] or runtime in PACKAGED:
+    here = workflow.is_main_process and not workflow.non_local_exec
+    if runtime in PACKAGED or (here and why_not_on_gpu(runtime)):
         return 0
-    if workflow.non_local_exec or not workflow.is_main_process:
-        return 1
-    if why_not_on_gpu(runtime):
-        return 0  # the job says why
-    return min(
-        gpu_room(max(d["jobs_per_gpu"] for d in SPEAKER["datasets"].values())), 1
-    )
+    return job_gpus(max(d["jobs_per_gpu"] for d in SPEAKER["datasets"].values()))
 
 
 def speaker_memory(wildcards, threads, attempt):

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from scripts.clip4mc.rows import Row, file_name, read_rows
+from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import PlanningError, SampleError
 from scripts.shared.json_items import refuse_unless_file
 from scripts.shared.planning.stage import SourceEntry
@@ -124,21 +125,18 @@ def read_info_csv(path: Path) -> VideoFiles:
         PlanningError: it cannot be read, or lacks a column; names the column and the mend.
     """
     videos = VideoFiles()
-    try:
+    with csv_errors(path, PlanningError, "does info_csv in the configuration name the file?"):
         refuse_unless_file(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
-            url, filename = _columns(next(reader, []), path)
-            for row in filter(None, reader):  # a blank line is an empty row
-                _take(videos, row, url, filename, reader.line_num)
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does info_csv in the configuration name the file?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except csv.Error as error:
-        raise PlanningError(
-            f"{path}: no CSV at line {reader.line_num}: {error}; is a quotation mark left open there or before?"
-        ) from error
+            try:
+                url, filename = _columns(next(reader, []), path)
+                for row in filter(None, reader):  # a blank line is an empty row
+                    _take(videos, row, url, filename, reader.line_num)
+            except csv.Error as error:
+                raise PlanningError(
+                    f"{path}: no CSV at line {reader.line_num}: {error}; is a quotation mark left open there or before?"
+                ) from error
     return videos
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scripts.shared import layout
+from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import ConfigError, PlanningError
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.json_items import refuse_unless_file
@@ -134,19 +135,13 @@ def read_order(path: Path) -> Iterator[str]:
     Raises:
         PlanningError: it cannot be read, or has no such column.
     """
-    try:
+    with csv_errors(path, PlanningError, "does order_csv name the file?"):
         refuse_unless_file(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             if "relative_path" not in (rows.fieldnames or ()):
                 raise PlanningError(f"{path}: its first line must name the column relative_path")
             yield from (row["relative_path"] or "" for row in rows)
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does order_csv name the file?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except csv.Error as error:
-        raise PlanningError(f"{path}: no CSV: {error}") from error
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

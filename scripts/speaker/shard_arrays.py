@@ -56,12 +56,13 @@ def write_part(header: PlanHeader, rows: Mapping[str, Row]) -> None:
     dataset_dir = Path(header.dataset_dir)
     files = sorted(file_of(row) for row in rows.values() if row["status"] == "ok")
     known = by_digest(read_part(dataset_dir, header.shard))
+    digests = [digest_key(digest) for _, digest in files]
     held = [
-        known[digest_key(digest)] if digest_key(digest) in known else read_pickle(dataset_dir, name, digest)
-        for name, digest in files
+        known[key] if key in known else read_pickle(dataset_dir, name, digest)
+        for key, (name, digest) in zip(digests, files, strict=True)
     ]
     part = empty_part(len(files), len(held[0]) if held else 0)
-    part["digest"] = np.array([digest_key(digest) for _, digest in files], "V16")
+    part["digest"] = np.array(digests, "V16")
     if held:
         part["embedding"] = held
     data = io.BytesIO()

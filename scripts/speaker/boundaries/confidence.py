@@ -72,9 +72,7 @@ def _certainty(places: Places) -> tuple[NDArray[np.float64], NDArray[np.float64]
     chosen = places.log_odds[:, REACH]
     others = places.log_odds.copy()
     others[:, REACH] = -np.inf
-    highest = places.log_odds.max(axis=1)
-    total = np.sum(np.exp(places.log_odds - highest[:, None]), axis=1)
-    return chosen - others.max(axis=1), np.exp(chosen - highest) / total
+    return chosen - others.max(axis=1), places.probabilities[:, REACH]
 
 
 def _distance_ratios(

@@ -11,6 +11,7 @@ from sys import intern
 from typing import Any
 
 from scripts.shared import atomic_files
+from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import JobError
 from scripts.speaker.boundaries.listing import read_listing
 from scripts.speaker.boundaries.matching import match
@@ -77,18 +78,22 @@ def evaluate(*, result: Path, files: Path, reference: Path, evaluation: Path) ->
         "warnings": warnings,
     }
     atomic_files.write_json(evaluation, content)
-    error = scores["mean_absolute_error"]
+    _log(content, found)
+    return content
+
+
+def _log(content: dict[str, Any], found: Sequence[int]) -> None:
+    error = content["mean_absolute_error"]
     logger.info(
         "%d boundaries in the reference, %d found; F1 %s; mean absolute error %s",
-        *(len(truth) - 2, len(found) - 2),
-        ", ".join(f"{of['f1']:.3f} within {tolerance}" for tolerance, of in scores["tolerances"].items()),
+        *(len(content["reference_boundaries"]) - 2, len(found) - 2),
+        ", ".join(f"{of['f1']:.3f} within {tolerance}" for tolerance, of in content["tolerances"].items()),
         "-" if error is None else f"{error:.2f} files",
     )
-    for place in false:
+    for place in content["false"]:
         if "changes" in place:
             words = ", ".join(f"{column} {before} to {after}" for column, (before, after) in place["changes"].items())
             logger.info("the false boundary before %s is where one speaker changes: %s", place["first_after"], words)
-    return content
 
 
 def score_boundaries(found: Sequence[int], truth: Sequence[int]) -> dict[str, Any]:
@@ -150,33 +155,27 @@ def _read_reference(path: Path) -> tuple[dict[str, Line], list[str]]:
     """The lines by relative path, and what the user should know."""
     found: dict[str, Line] = {}
     twice: list[str] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.DictReader(file)
-            columns = lines.fieldnames or []
-            if not {"relative_path", "speaker"} <= set(columns):
-                raise JobError(f"{path}: its first line must be relative_path,speaker")
-            kept = [column for column in columns if column and column != "relative_path"]
-            for line in lines:
-                name, values = line["relative_path"], {column: intern((line[column] or "").strip()) for column in kept}
-                speaker = values["speaker"]
-                if not name or not speaker:
-                    raise JobError(f"{path}: line {lines.line_num}: no {'speaker' if name else 'relative_path'}")
-                if name not in found:
-                    found[name] = values
-                elif found[name]["speaker"] == speaker:
-                    twice.append(name)
-                else:
-                    raise JobError(
-                        f"{path}: line {lines.line_num}: {name} is by {speaker}, but by {found[name]['speaker']} "
-                        "further up; take one of the lines out"
-                    )
-    except OSError as error:
-        raise JobError(f"{path}: {error.strerror}; does `reference` name the file?") from error
-    except UnicodeDecodeError as error:
-        raise JobError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except csv.Error as error:
-        raise JobError(f"{path}: no CSV: {error}") from error
+    asked = csv_errors(path, JobError, "does `reference` name the file?")
+    with asked, path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.DictReader(file)
+        columns = lines.fieldnames or []
+        if not {"relative_path", "speaker"} <= set(columns):
+            raise JobError(f"{path}: its first line must be relative_path,speaker")
+        kept = [column for column in columns if column and column != "relative_path"]
+        for line in lines:
+            name, values = line["relative_path"], {column: intern((line[column] or "").strip()) for column in kept}
+            speaker = values["speaker"]
+            if not name or not speaker:
+                raise JobError(f"{path}: line {lines.line_num}: no {'speaker' if name else 'relative_path'}")
+            if name not in found:
+                found[name] = values
+            elif found[name]["speaker"] == speaker:
+                twice.append(name)
+            else:
+                raise JobError(
+                    f"{path}: line {lines.line_num}: {name} is by {speaker}, but by {found[name]['speaker']} "
+                    "further up; take one of the lines out"
+                )
     return found, [f"{path}: {_many(len(twice), 'line')} repeated, {_examples(twice)}"] if twice else []
 
 

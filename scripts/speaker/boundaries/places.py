@@ -34,6 +34,12 @@ class Places:
         """(k,) int64 the likeliest places."""
         return np.asarray(self.first + np.argmax(self.log_odds, axis=1))
 
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(k, 2 REACH + 1) float64 of each place among those of its row."""
+        odds = np.exp(self.log_odds - self.log_odds.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
 
 def weigh_places(
     embeddings: NDArray[np.float32], indices: NDArray[np.int64], *, noise: Noise, variance: float

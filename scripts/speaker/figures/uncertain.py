@@ -74,8 +74,7 @@ def close_ups(embeddings: NDArray[np.float32], segmentation: Segmentation, numbe
         sums = segment_sums(embeddings[start:end], [0, index - start, end - start])
         left, right = unit_rows(sums.astype(np.float32), slice(0, 2)) @ unit_rows(embeddings, rows).T
         places = weigh_places(embeddings, around, noise=noise, variance=variance)
-        odds = np.exp(places.log_odds[0] - places.log_odds[0].max())
-        seen.append(Closeup(number, rows, left, right, (odds / odds.sum())[rows[1:] - places.first[0]]))
+        seen.append(Closeup(number, rows, left, right, places.probabilities[0, rows[1:] - places.first[0]]))
     return seen
 
 

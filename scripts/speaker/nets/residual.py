@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 Stride = int | tuple[int, int]  # one number, or (frequency, time)
@@ -19,6 +20,28 @@ def shortcut(in_channels: int, out_channels: int, stride: Stride) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
     )
+
+
+class TwoConvolutions(nn.Module):
+    """What a block of two 3 x 3 convolutions computes beside its shortcut, with weights under the names of the field.
+
+    Args:
+        in_channels: channels in.
+        width: channels of the convolutions, and out.
+        stride: of the first convolution, one number or (frequency, time).
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: Stride) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """(B, C, F, T) to (B, width, F / stride, T / stride)."""
+        y: Tensor = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return y
 
 
 def chain(

@@ -6,37 +6,28 @@ import torch
 from torch import Tensor, nn
 
 from scripts.speaker.nets.embedding_head import EmbeddingHead
-from scripts.speaker.nets.residual import Stride, as_picture, chain, shortcut
+from scripts.speaker.nets.residual import Stride, TwoConvolutions, as_picture, chain, shortcut
 
 
-class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut.
-
-    Args:
-        in_channels: channels in.
-        width: channels of the convolutions, and out.
-        stride: of the first convolution, one number or (frequency, time).
-    """
+class BasicBlock(TwoConvolutions):
+    """Two 3 x 3 convolutions beside a shortcut; arguments as `TwoConvolutions`."""
 
     expansion = 1
 
     def __init__(self, in_channels: int, width: int, stride: Stride) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        super().__init__(in_channels, width, stride)
         self.shortcut = shortcut(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, F, T) to (B, width, F / stride, T / stride)."""
-        y = torch.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return torch.relu(y + self.shortcut(x))
+        return torch.relu(self.convolved(x) + self.shortcut(x))
 
 
 class Bottleneck(nn.Module):
-    """A 3 x 3 convolution between two of 1 x 1 that narrow and widen, beside a shortcut; arguments as `BasicBlock`."""
+    """A 3 x 3 convolution between two of 1 x 1 that narrow and widen, beside a shortcut.
+
+    Its arguments are those of `TwoConvolutions`.
+    """
 
     expansion = 4
 

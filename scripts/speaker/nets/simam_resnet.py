@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.speaker.nets.pooling import ASP
-from scripts.speaker.nets.residual import Stride, as_picture, chain, shortcut
+from scripts.speaker.nets.residual import Stride, TwoConvolutions, as_picture, chain, shortcut
 
 _LAMBDA = 1e-4
 N_BLOCKS = {34: (3, 4, 6, 3), 100: (6, 16, 24, 3)}
@@ -22,22 +22,16 @@ def simam(x: Tensor) -> Tensor:
     return x * torch.sigmoid(energy)
 
 
-class SimAMBlock(nn.Module):
+class SimAMBlock(TwoConvolutions):
     """Two 3 x 3 convolutions, weighed by `simam`, beside a shortcut."""
 
     def __init__(self, in_channels: int, width: int, stride: Stride) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        super().__init__(in_channels, width, stride)
         self.downsample = shortcut(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, F, T) to (B, width, F / stride, T / stride)."""
-        y = torch.relu(self.bn1(self.conv1(x)))
-        y = simam(self.bn2(self.conv2(y)))
-        return torch.relu(y + self.downsample(x))
+        return torch.relu(simam(self.convolved(x)) + self.downsample(x))
 
 
 class _Front(nn.Module):

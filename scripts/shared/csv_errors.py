@@ -1,0 +1,27 @@
+"""What can go wrong with a CSV that a user names, in words with the mend."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.shared.errors import PolymillError
+
+
+@contextmanager
+def csv_errors(path: Path, error: type[PolymillError], question: str) -> Iterator[None]:
+    """Turn what a file refuses while it is read as CSV into an error that names it.
+
+    Args:
+        path: the file.
+        error: the class to raise.
+        question: what to ask the user where the file cannot be opened or read.
+    """
+    try:
+        yield
+    except OSError as refused:
+        raise error(f"{path}: {refused.strerror}; {question}") from refused
+    except UnicodeDecodeError as refused:
+        raise error(f"{path}: not UTF-8 (byte {refused.start}); save it as UTF-8") from refused
+    except csv.Error as refused:
+        raise error(f"{path}: no CSV: {refused}") from refused
