@@ -16,6 +16,8 @@ include: "rules/common.smk"
 include: "rules/clip4mc.smk"
 include: "rules/clip4mc_clips.smk"
 include: "rules/speaker.smk"
+include: "rules/pose_models.smk"
+include: "rules/pose.smk"
 include: "rules/upkeep.smk"
 
 
@@ -28,3 +30,4 @@ rule all:
     input:
         clip4mc_targets,
         speaker_targets,
+        pose_targets,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.clip4mc.stage import clips_stage, frames_stage
+from scripts.pose.stage import pose_stages
 from scripts.shared.planning.stage import Stage
 from scripts.speaker.stage import embeddings_stage
 
@@ -64,5 +65,16 @@ SYSTEMS = {
         checkers={"embeddings": "scripts.speaker.check:sample_checker"},
         listed_folders="scripts.speaker.check:listed_recordings",
         kept_files=("boundaries/*.json", "boundaries/*.png", "embeddings/extraction_stats.json"),
+    ),
+    "pose": System(
+        stages=pose_stages,
+        checkers={
+            "text": "scripts.pose.check:text_checker",
+            "generate": "scripts.pose.check:pose_checker",
+            "render": "scripts.pose.check:picture_checker",
+        },
+        listed_folders="scripts.pose.check:listed_poses",
+        draw_samples="scripts.pose.figures.report_pictures:draw_samples",
+        kept_files=("previews/*",),
     ),
 }

@@ -65,7 +65,7 @@ def with_choice(stage: Stage, choice: Choice | None, on_gpu: dict[str, Any]) -> 
     if choice is None:
         return stage
     means = stage.means | on_gpu if choice["choice"] == "nvdec" else stage.means
-    return replace(stage, means=means, index=stage.index | {"decoder_choice": choice})
+    return replace(stage, means=means, index={**(stage.index or {}), "decoder_choice": choice})
 
 
 def choose_decoder(

@@ -16,7 +16,7 @@ from scripts.shared.dataset_dir import dataset_dir, dataset_link
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import canonical_json, digest_file
 from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
-from scripts.shared.selection import Selection, parse_selection, select_keys
+from scripts.shared.selection import Selection, choose, select_keys
 from scripts.shared.tokenizer_files import tokenizer_files
 
 FORMAT = 1  # raise when the same settings give other bytes: every sample is made again
@@ -166,9 +166,7 @@ def _tokenizer_digest(folder: str) -> str:
 
 def choose_samples(dataset: Mapping[str, Any], keys: Sequence[str]) -> Sequence[int]:
     """The positions in the list that `select` and `max_samples` keep, ascending."""
-    if dataset["select"] == "all" and not dataset["max_samples"]:
-        return range(len(keys))
-    positions = select_keys(keys, parse_selection(dataset["select"]), seed=dataset["seed"])
+    positions = choose(keys, select=dataset["select"], seed=dataset["seed"])
     if dataset["max_samples"]:
         some = Selection("random", count=dataset["max_samples"])
         kept = select_keys([keys[position] for position in positions], some, seed=dataset["seed"])

@@ -17,7 +17,7 @@ SHIPPED_CONFIG = SCHEMA_DIR.parent / "config.yaml"
 _ERRORS_SHOWN = 10
 _NEAREST_SHOWN = 3
 _ALIKE, _COMMON_WORD = 0.6, 0.3
-_OF_THE_SYSTEM = ("datasets", "merge", "downloads")  # and of no dataset
+OF_THE_SYSTEM = ("datasets", "merge", "downloads", "motions")  # options of no dataset
 
 Schema = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _options(properties: Schema) -> Schema:
     return {
         name: {word: value for word, value in part.items() if word != "default"}
         for name, part in properties.items()
-        if name not in _OF_THE_SYSTEM
+        if name not in OF_THE_SYSTEM
     }
 
 
@@ -145,7 +145,7 @@ def _resolve(config: dict[str, Any], schema: Schema) -> dict[str, Any]:
             | given
         )
         dataset_schema = part["properties"]["datasets"]["additionalProperties"]
-        inherited = {key: value for key, value in options.items() if key not in _OF_THE_SYSTEM}
+        inherited = {key: value for key, value in options.items() if key not in OF_THE_SYSTEM}
         options["datasets"] = {
             name: inherited | _defaults(dataset_schema) | dict(own) for name, own in options["datasets"].items()
         }

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scripts.shared.devices import lease, visible
+from scripts.shared.packages import installed_version
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,12 @@ def why_no_gpu(means: Mapping[str, Any], *, n_gpus: int) -> str:
     if not n_gpus:
         return "the run gives this job no GPU"
     return "" if visible(means["gpus"]) else "no GPU answers"
+
+
+def why_no_gpu_for_torch() -> str:
+    """Why the installed torch cannot use a GPU; empty where it can, or there is none."""
+    torch = installed_version("torch")
+    return f"this torch is the one for CPUs ({torch})" if torch.endswith("+cpu") else ""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Literal
 
 from scripts.shared.errors import ConfigError
 
-ALLOWED_FORMS = "all, first:1000, range:1000-2000, random:100, file:names.txt"
+ALLOWED_FORMS = "all, first:1000, range:1000-2000, random:100, file:names.txt, or a list of names"
 
 _COUNTED = re.compile(r"(first|random):([0-9]{1,18})")
 _RANGE = re.compile(r"range:([0-9]{1,18})-([0-9]{1,18})")
@@ -30,21 +30,23 @@ class Selection:
         start: first position that `range` keeps, 0-based.
         stop: first position after those that `range` keeps.
         path: the list of keys that `file` names.
+        keys: the keys that `keys` lists.
     """
 
-    kind: Literal["all", "first", "range", "random", "file"]
+    kind: Literal["all", "first", "range", "random", "file", "keys"]
     count: int = 0
     start: int = 0
     stop: int = 0
     path: Path | None = None
+    keys: tuple[str, ...] = ()
 
 
-def parse_selection(text: str) -> Selection:
+def parse_selection(text: str | Sequence[str]) -> Selection:
     """Read a `select:` value.
 
     Args:
         text: `all`, `first:N`, `range:A-B` (positions from 0, A included, B excluded), `random:N` or
-            `file:PATH`.
+            `file:PATH`; or a list of keys, also one in which a key stands more than once.
 
     Returns:
         The selection; a file that it names is read by `select_keys`, not here.
@@ -52,6 +54,10 @@ def parse_selection(text: str) -> Selection:
     Raises:
         ConfigError: another form, a count of 0, or a range that holds no position.
     """
+    if not isinstance(text, str):
+        if not text:
+            raise ConfigError("select: the list names no sample; write one key or more, or all")
+        return Selection("keys", keys=tuple(text))
     text = text.strip()
     if text == "all":
         return Selection("all")
@@ -88,7 +94,7 @@ def select_keys(keys: Sequence[str], selection: Selection, *, seed: int) -> list
         Positions kept, ascending.
 
     Raises:
-        ConfigError: the list of names cannot be read, is empty, or names keys that do not exist.
+        ConfigError: the file of names cannot be read or is empty, or a key that is named does not exist.
     """
     if selection.kind == "first":
         return list(range(min(selection.count, len(keys))))
@@ -100,12 +106,30 @@ def select_keys(keys: Sequence[str], selection: Selection, *, seed: int) -> list
         hashes = array("Q", (keyed_hash(seed, key) for key in keys))
         return sorted(sorted(range(len(keys)), key=hashes.__getitem__)[: selection.count])
     if selection.path is not None:
-        return _select_named(keys, selection.path)
+        return _select_named(keys, _read_names(selection.path), f"{selection.path}: ")
+    if selection.kind == "keys":
+        return _select_named(keys, dict.fromkeys(selection.keys))
     return list(range(len(keys)))
 
 
+def choose(keys: Sequence[str], *, select: str | Sequence[str], seed: int) -> Sequence[int]:
+    """Positions of the samples that a dataset's option `select` keeps, ascending.
+
+    Args:
+        keys: (n,) sample keys in list order.
+        select: see `parse_selection`.
+        seed: see `select_keys`.
+
+    Raises:
+        ConfigError: see both.
+    """
+    selection = parse_selection(select)
+    # A range holds no number: most datasets keep all of their million samples.
+    return range(len(keys)) if selection.kind == "all" else select_keys(keys, selection, seed=seed)
+
+
 def keyed_hash(seed: int, key: str) -> int:
-    """Hash of (seed, key): the project's only source of per-sample randomness.
+    """Hash of (seed, key): where per-sample randomness comes from, but for a pose's noise, which takes all of SHA-256.
 
     Everything random about a sample (its split, whether `random:` keeps it, the seed of its generator) is
     drawn from this number, never from a position in a list or batch, a worker or the time; so a sample
@@ -125,16 +149,15 @@ def keyed_hash(seed: int, key: str) -> int:
     return int.from_bytes(blake2b(message, digest_size=8).digest(), "big")
 
 
-def _select_named(keys: Sequence[str], path: Path) -> list[int]:
-    """Positions of the keys that a file lists, ascending; see `select_keys`."""
-    wanted = _read_names(path)
+def _select_named(keys: Sequence[str], wanted: dict[str, None], where: str = "") -> list[int]:
+    """Positions of the keys that are named, ascending; see `select_keys`."""
     kept = [position for position, key in enumerate(keys) if key in wanted]
     known = {keys[position] for position in kept}
     missing = [name for name in wanted if name not in known]
     if missing:
         first = ", ".join(repr(name) for name in missing[:3])
         raise ConfigError(
-            f"select: {path}: {len(missing)} of {len(wanted)} names are no sample of this dataset, "
+            f"select: {where}{len(missing)} of {len(wanted)} names are no sample of this dataset, "
             f"such as {first}; remove them or mend their spelling"
         )
     return kept

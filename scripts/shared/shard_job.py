@@ -18,13 +18,14 @@ from scripts.shared.errors import JobError, SampleError, StoppedError
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_source
 from scripts.shared.ledger import LedgerWriter, Row, read_shard
 from scripts.shared.locks import LockFile
+from scripts.shared.planning import upstream
 from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_plan
 from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
 from scripts.shared.sample_files import OwnFolders, SharedFolders
 from scripts.shared.sample_task import MadeSample, SampleTask
 from scripts.shared.stop_request import StopRequest
-from scripts.shared.worker_pool import run_tasks
+from scripts.shared.worker_pool import run_groups, run_tasks
 
 # All that an index may depend on: an index is made again where a receipt differs.
 _IN_RECEIPT = ("key", "status", "files", "facts", "error", "message", "source_name")
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # From a plan's means, and whether the job is to end, to the means that samples are made with; held while they are.
 Equip = Callable[[dict[str, Any], Callable[[], bool]], AbstractContextManager[dict[str, Any]]]
+# From these means, and the tasks, to the groups that are made together.
+Group = Callable[[dict[str, Any], list[SampleTask]], list[list[SampleTask]]]
 # From these means, and the tasks with what the workers answered, to the tasks with what became of their samples.
 Combine = Callable[
     [dict[str, Any], Iterator[tuple[SampleTask, Any | SampleError]]],
@@ -53,6 +56,7 @@ def run_shard(
     versions: dict[str, str],
     workers: int,
     equip: Equip = lambda means, _: nullcontext(means),
+    group: Group | None = None,
     combine: Combine = lambda _, answers: answers,
     finish: Finish = lambda _header, _rows: None,
 ) -> None:
@@ -68,7 +72,10 @@ def run_shard(
             takes.
         versions: libraries whose output the samples are.
         workers: number of worker processes.
-        equip: takes what the plan's means ask for, such as a GPU, where there are samples to make.
+        equip: takes what the plan's means ask for, such as a GPU, where there are samples to make. Where it adds
+            `workers` to the means, this many work instead.
+        group: puts the tasks together that a worker is to do at once, each in one group; `function` then takes such a
+            list, and gives a list with a result for each, see `run_groups`. None: it takes one task.
         combine: finishes in this process what workers have begun, such as groups of samples on one GPU. It may give
             the samples in any order, each once; the answers end early where the job is asked to.
         finish: called once all samples of the plan are there, before the receipt is written.
@@ -90,7 +97,7 @@ def run_shard(
         try:
             opened = _identity(plan_path)
             header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
-            shard = ShardWork(header, dataset_dir, plan_path, opened, equip, combine)
+            shard = ShardWork(header, dataset_dir, plan_path, opened, equip, combine, group)
             shard.make_missing(
                 samples, function=function, versions=versions, workers=workers, alone=lock.supported, stop=stop
             )
@@ -134,7 +141,7 @@ class ShardWork:
         dataset_dir: the dataset's results folder.
         plan_path: the plan, which a newer run may replace.
         opened: which file it was when it was read.
-        equip, combine: see `run_shard`.
+        equip, combine, group: see `run_shard`.
     """
 
     header: PlanHeader
@@ -143,10 +150,13 @@ class ShardWork:
     opened: tuple[int, int] | None = None
     equip: Equip = lambda means, _: nullcontext(means)
     combine: Combine = lambda _, answers: answers
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         ledger = read_shard(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard)
         self.rows: dict[str, Row] = ledger.rows
+        # The earlier stage's job has ended: its receipt is an input of this one.
+        self.earlier = upstream.read_earlier(self.dataset_dir, self.header.upstream, self.header.shard)
         self.settings_digest = digest_value(self.header.settings)
         self.force = frozenset(self.header.force)
         self.places = (
@@ -180,7 +190,7 @@ class ShardWork:
         writer = LedgerWriter(layout.ledger_dir(self.dataset_dir, self.header.stage), self.header.shard, versions)
         progress = Progress(self.header.label, total=len(missing), log=log)
         # The first in the list, not the first to end: failures are quicker than samples.
-        first = set(islice((key for key, sample in missing.items() if "error" not in sample.entry), _HOPELESS_AFTER))
+        first = set(islice((key for key, sample in missing.items() if not self._ruled_out(sample)), _HOPELESS_AFTER))
         if any(self.rows.get(sample.key, {}).get("status") == "ok" for sample in samples):
             first = set()  # some were made before: there is hope
         tried: Counter[str | None] = Counter()
@@ -214,8 +224,8 @@ class ShardWork:
         row = self.rows.get(sample.key)
         if sample.key in self.force and (row is None or row.get("plan") != self.header.serial):
             return True
-        why = why_make(row, self._wanted(sample, SourceStat(*sample.stat)), self.dataset_dir)
-        if why == "source changed":
+        why = why_make(row, self._wanted(sample, self._seen(sample)), self.dataset_dir)
+        if why == "source changed" and not self.header.upstream:
             # Made by an earlier attempt at this plan from a source that is newer than the plan.
             why = why_make(row, self._wanted(sample, stat_source(self._source(sample))), self.dataset_dir)
         return why is not None
@@ -223,26 +233,51 @@ class ShardWork:
     def _wanted(self, sample: PlannedSample, seen: SourceStat) -> Wanted:
         return Wanted(self.settings_digest, digest_value(sample.entry), seen)
 
+    def _seen(self, sample: PlannedSample) -> SourceStat:
+        """The source before the sample is made: as the planner saw it, or as the earlier stage left it."""
+        if self.header.upstream:
+            return upstream.fingerprint(self.earlier.get(sample.key))
+        return SourceStat(*sample.stat)
+
+    def _ruled_out(self, sample: PlannedSample) -> SampleError | None:
+        """Why a sample need not be tried: the source list says so, or an earlier stage failed on it."""
+        if "error" in sample.entry:
+            return SampleError(*sample.entry["error"])
+        return self._failed_earlier(sample)
+
+    def _failed_earlier(self, sample: PlannedSample) -> SampleError | None:
+        if not self.header.upstream:
+            return None
+        return upstream.failure(self.header.upstream, self.earlier.get(sample.key))
+
     def _source(self, sample: PlannedSample) -> Path:
         return Path(self.header.source_dir, sample.entry.get("source", ""))
 
     def _results(
         self, missing: dict[str, PlannedSample], unfinished: Path, function: str, workers: int, stop: StopRequest
     ) -> Iterator[tuple[PlannedSample, MadeSample | SampleError]]:
-        """Yield each sample with what became of it; those that the source list ruled out need no worker."""
+        """Yield each sample with what became of it; those that are ruled out need no worker."""
         left = []
         for sample in missing.values():
-            if "error" in sample.entry:
-                yield sample, SampleError(*sample.entry["error"])
+            if ruled_out := self._ruled_out(sample):
+                yield sample, ruled_out
             else:
                 left.append(sample)
         if not left:
             return
         with self.equip(self.header.means, stop) as means:
             tasks = [self._task(sample, means, self.places.making(unfinished, sample.key)) for sample in left]
-            answers = run_tasks(function, tasks, workers=workers, timeout_s=self.header.sample_timeout_s, stop=stop)
-            for task, result in self.combine(means, answers):
+            for task, result in self.combine(means, self._answers(function, tasks, means, workers, stop)):
                 yield missing[task.key], result
+
+    def _answers(
+        self, function: str, tasks: list[SampleTask], means: dict[str, Any], workers: int, stop: StopRequest
+    ) -> Iterator[tuple[SampleTask, Any | SampleError]]:
+        workers, timeout_s = means.get("workers", workers), self.header.sample_timeout_s
+        if self.group is None:
+            return run_tasks(function, tasks, workers=workers, timeout_s=timeout_s, stop=stop)
+        groups = self.group(means, tasks)
+        return run_groups(function, groups, workers=workers, timeout_s=timeout_s, stop=stop)
 
     def _task(self, sample: PlannedSample, means: dict[str, Any], folder: Path) -> SampleTask:
         return SampleTask(sample.key, sample.entry, self.header.settings, means, self._source(sample), folder)
@@ -258,14 +293,18 @@ class ShardWork:
         """
         making = partial(self._append_making, writer, sample.key)
         state = self.places.put(sample.key, self.rows.get(sample.key), made.files, folder, making)
-        self._append(writer, sample, made.source, status="ok", files=made.files, **state, facts=made.facts)
+        # A file that an earlier stage made again with the same bytes is the same source, whatever its time.
+        of_the_user = "source" in sample.entry and not self.header.upstream
+        source = made.source if of_the_user else self._seen(sample)
+        self._append(writer, sample, source, status="ok", files=made.files, **state, facts=made.facts)
 
     def _record_failure(self, writer: LedgerWriter, sample: PlannedSample, error: SampleError) -> None:
         making = partial(self._append_making, writer, sample.key)
         self.places.remove(sample.key, self.rows.get(sample.key), sample.entry.get("files", ()), making)
-        # Not seen now: it is tried again as soon as it is. Seen: the look before it was opened, which is the planner's.
-        gone = "source" in sample.entry and stat_source(self._source(sample)) == UNSEEN
-        seen = UNSEEN if gone else SourceStat(*sample.stat)
+        seen = self._seen(sample)
+        expected = "source" in sample.entry and not self._failed_earlier(sample)
+        if expected and stat_source(self._source(sample)) == UNSEEN:
+            seen = UNSEEN  # it is tried again as soon as it is seen
         self._append(
             writer,
             sample,

@@ -4,6 +4,7 @@ Each worker has a pipe of its own. In pools whose workers share one, a worker th
 lock stalls all others; and their time limits count the time in which a run was paused.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ _LAST_WORDS_S = 5.0  # a process that fails closes its pipe before it has said w
 _MAX_KILLED_AT_START = 10
 _ROOT = Path(__file__).resolve().parents[2]
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+
+log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 
@@ -52,42 +55,102 @@ def run_tasks(
         ConfigError: the function raised it.
         ImportError: a package is missing.
     """
-    queue = deque(tasks)
+    return _run(function, deque(tasks), workers=workers, limit_s=lambda _: timeout_s, stop=stop)
+
+
+def run_groups(
+    function: str,
+    groups: Sequence[list[Task]],
+    *,
+    workers: int,
+    timeout_s: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[Task, Any | SampleError]]:
+    """As `run_tasks`, for a function that does several tasks at once better than one after another.
+
+    A group that its worker did not survive, that took too long, or for which the function raised an error, is done
+    again task by task: so that this costs the one task whose fault it is.
+
+    Args:
+        function: of a list of tasks, to a list of their results in the same order; a `SampleError` may be one.
+        groups: the tasks, as they go together.
+        workers: number of processes at most.
+        timeout_s: running time allowed to one task; a group has as many times as much.
+        stop: as of `run_tasks`.
+
+    Yields:
+        (task, result), as `run_tasks` does.
+
+    Raises:
+        JobError, ConfigError, ImportError: as `run_tasks`.
+    """
+    queue = deque(groups)
+    answers = _run(function, queue, workers=workers, limit_s=lambda group: timeout_s * len(group), stop=stop)
+    for group, answer in answers:
+        if not isinstance(answer, SampleError):
+            yield from zip(group, answer, strict=True)
+        elif len(group) == 1:
+            yield group[0], answer
+        else:
+            log.warning("a group of %d samples failed (%s): they are made one by one", len(group), answer)
+            queue.extendleft([task] for task in reversed(group))
+
+
+def _run(
+    function: str,
+    queue: deque[Task],
+    *,
+    workers: int,
+    limit_s: Callable[[Task], float],
+    stop: Callable[[], bool],
+) -> Iterator[tuple[Task, Any | SampleError]]:
+    """Do what is in a queue, to which more may be added whenever a result was taken."""
     pool: list[_Worker] = []
+    ended: list[tuple[Task, Any | SampleError]] = []
     killed_at_start = 0
     last = time.monotonic()
     try:
-        while queue or any(worker.busy for worker in pool):
+        while queue or ended or any(worker.busy for worker in pool):
             if queue and stop():
                 queue.clear()
             while len(pool) < min(workers, len(queue) + sum(worker.busy for worker in pool)):
                 pool.append(_Worker(function))
             for worker in pool:
                 if worker.idle and queue:
-                    worker.give(queue.popleft())
+                    task = queue.popleft()
+                    worker.give(task, limit_s(task))
+            if ended:  # only now: no worker waits until the caller has put away what it made
+                yield from ended
+                ended.clear()
+                continue
             answered = set(wait([worker.pipe for worker in pool], timeout=_TICK_S))
             now = time.monotonic()
             # After a pause this process sees one long step; it counts as little more than a tick.
             step, last = min(now - last, 2 * _TICK_S), now
-            for worker in list(pool):
+            for worker in pool.copy():  # those that end leave it
                 worker.running_s += step
                 if worker.pipe in answered:
-                    yield from _answer(worker, pool)
+                    ended += _answer(worker, pool)
                     killed_at_start += worker.killed_at_start
                     if killed_at_start > _MAX_KILLED_AT_START:
                         raise JobError("worker processes are killed while they start: is there enough memory?")
-                elif worker.busy and worker.running_s > timeout_s and worker.is_stopped():
-                    worker.running_s = 0.0  # by somebody who stopped this process alone: for how long, nobody knows
-                elif worker.busy and worker.running_s > timeout_s:
-                    pool.remove(worker)
-                    worker.end()
-                    yield (
-                        worker.task,
-                        SampleError("timeout", f"took more than sample_timeout_s = {timeout_s:g} s"),
-                    )
+                else:
+                    ended += _end_if_late(worker, pool)
     finally:
         for worker in pool:
             worker.end()
+
+
+def _end_if_late(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, SampleError]]:
+    """End a worker whose task has had its time."""
+    if not worker.busy or worker.running_s <= worker.limit_s:
+        return
+    if worker.is_stopped():
+        worker.running_s = 0.0  # by somebody who stopped this process alone: for how long, nobody knows
+        return
+    pool.remove(worker)
+    worker.end()
+    yield worker.task, SampleError("timeout", f"took more than sample_timeout_s = {worker.limit_s:g} s")
 
 
 def _answer(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, Any | SampleError]]:
@@ -145,10 +208,11 @@ class _Worker:
         self.busy = False
         self.killed_at_start = False
         self.task: Any = None
-        self.running_s = 0.0
+        self.running_s = self.limit_s = 0.0
 
-    def give(self, task: Any) -> None:
-        self.task, self.idle, self.busy, self.running_s = task, False, True, 0.0
+    def give(self, task: Any, limit_s: float) -> None:
+        self.task, self.idle, self.busy = task, False, True
+        self.running_s, self.limit_s = 0.0, limit_s
         with suppress(BrokenPipeError, ConnectionResetError):  # it died idle: its closed pipe is noticed next
             self.pipe.send(task)
 

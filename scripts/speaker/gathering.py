@@ -20,7 +20,7 @@ from scripts.shared.fingerprints import digest_file, stat_source
 from scripts.shared.index_files import Failure, counts, write_failures
 from scripts.shared.planning.plan_file import empty_file
 from scripts.shared.safe_pickle import UnsafePickleError, loads
-from scripts.shared.selection import parse_selection, select_keys
+from scripts.shared.selection import choose, parse_selection
 from scripts.speaker.array_files import Recording, new_array, write_tables
 from scripts.speaker.collection import NO_NAME, find_files, natural_key, order_list, read_order
 from scripts.speaker.embedding_file import EmbeddingFileError, checked_embedding
@@ -43,7 +43,7 @@ class Gathering:
     embeddings_dir: str
     order: str
     order_csv: str
-    select: str
+    select: str | list[str]
     seed: int
     seen: str
 
@@ -76,8 +76,8 @@ def settle_gathering(config: Mapping[str, Any], name: str, path: Path, *, scratc
     dataset = config["speaker"]["datasets"][name]
     order_csv = order_list(dataset, name)
     named = [order_csv] if order_csv else []
-    if dataset["select"].startswith("file:"):
-        named.append(Path(dataset["select"].removeprefix("file:").strip()))
+    if (listed := parse_selection(dataset["select"]).path) is not None:
+        named.append(listed)
     asked = Gathering(
         label=f"speaker {name}",
         embeddings_dir=dataset["embeddings_dir"],
@@ -226,7 +226,7 @@ def _in_order(
                 missing[name] = Failure(name, name, "no_embedding", f"{name}: no pickle in embeddings_dir is of it")
     else:
         names = sorted({*held, *failed}, key=natural_key if asked.order == "natural" else None)
-    chosen = [names[place] for place in select_keys(names, parse_selection(asked.select), seed=asked.seed)]
+    chosen = [names[place] for place in choose(names, select=asked.select, seed=asked.seed)]
     recordings: list[Recording] = []
     row = 0
     for name in chosen:

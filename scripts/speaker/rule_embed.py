@@ -1,14 +1,13 @@
 """Rule `speaker_embed`: the embeddings of one shard; and `speaker_sample`: one of them by its path."""
 
-from importlib.metadata import distributions, version
 from pathlib import Path
 
 from scripts.shared.job_log import job_log
+from scripts.shared.packages import installed_versions
 from scripts.shared.shard_job import run_shard
 
 # Some builds of a library have a name of their own, such as onnxruntime-gpu.
 LIBRARIES = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "soundfile", "soxr", "torch")
-INSTALLED = {name: version(name) for name in LIBRARIES if any(distributions(name=name))}
 
 if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
@@ -22,7 +21,7 @@ if __name__ == "__main__":
             Path(snakemake.input.plan),
             Path(snakemake.output.receipt) if whole else None,
             function="scripts.speaker.gpu_embedding:start_sample",
-            versions=INSTALLED,
+            versions=installed_versions(LIBRARIES),
             workers=snakemake.threads,
             equip=job.equip,
             combine=job.combine,

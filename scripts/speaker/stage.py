@@ -1,6 +1,5 @@
 """The stage `embeddings` of a collection, for the planner. Light, since the Snakefile imports it."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.shared.dataset_dir import dataset_dir, dataset_link
-from scripts.shared.errors import ConfigError, PlanningError
-from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage
-from scripts.shared.selection import parse_selection, select_keys
+from scripts.shared.errors import ConfigError
+from scripts.shared.planning.stage import PlanOptions, SourceEntry, Stage, key_of_file
+from scripts.shared.selection import choose
 from scripts.speaker.collection import EMBEDDINGS, Collection, check_not_gone, order_list
 from scripts.speaker.encoders.model_folder import inspect_model
 
@@ -83,7 +82,7 @@ def embeddings_stage(config: Mapping[str, Any], name: str) -> Stage:
         bytes_per_sample=_BYTES_PER_SAMPLE,
         shard_size=dataset["shard_size"],
         sample_timeout_s=dataset["sample_timeout_s"],
-        choose=partial(choose_recordings, dataset),
+        choose=partial(choose, select=dataset["select"], seed=dataset["seed"]),
         index={"model": f"{settings['model']}:{settings['model_digest']}", "runtime": settings["runtime"]},
         explain_gone=lambda _gone, _new: "",
         options=options,
@@ -122,13 +121,6 @@ def byte_settings(dataset: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     return settings, model.path
 
 
-def choose_recordings(dataset: Mapping[str, Any], keys: Sequence[str]) -> Sequence[int]:
-    """The positions in the collection that `select` keeps, ascending."""
-    if dataset["select"] == "all":
-        return range(len(keys))
-    return select_keys(keys, parse_selection(dataset["select"]), seed=dataset["seed"])
-
-
 def key_of_embedding(stage: Stage, name: str) -> str:
     """The recording whose embedding is asked for by its path.
 
@@ -139,8 +131,5 @@ def key_of_embedding(stage: Stage, name: str) -> str:
     Raises:
         PlanningError: no recording's embedding has this path.
     """
-    wanted = f"{EMBEDDINGS}/{name}.pkl"
-    for entry in stage.read_list():
-        if wanted in json.loads(entry.entry).get("files", ()):
-            return entry.key
-    raise PlanningError(f"{stage.label}: {wanted}: no recording of the collection has this embedding")
+    file = f"{EMBEDDINGS}/{name}.pkl"
+    return key_of_file(stage, file, unknown=f"{file}: no recording of the collection has this embedding")

@@ -128,11 +128,14 @@ class Upkeep:
         options, last = self._config[system]["datasets"][dataset], stages[-1]
         checkers = SYSTEMS[system].checkers
         task = DatasetToVerify(
-            label=last.label,
+            label=f"{system} {dataset}",
             system=system,
             dataset_dir=str(last.dataset_dir),
             index_plan=str(plan_file(last.work_dir)),
-            stages=[StageToVerify(stage.name, stage.settings, checkers.get(stage.name, "")) for stage in stages],
+            stages=[
+                StageToVerify(stage.name, stage.settings, checkers.get(stage.name, ""), stage.upstream)
+                for stage in stages
+            ],
             listed=SYSTEMS[system].listed_folders,
             sheet=SYSTEMS[system].draw_samples,
             means=last.means,
@@ -149,7 +152,7 @@ class Upkeep:
         ours = [Path(self._config["results_dir"]), Path(self._config["work_dir"]), first.dataset_dir]
         check_backup_dir(backup_dir, ours)
         task = DatasetToBackUp(
-            label=first.label,
+            label=f"{system} {dataset}",
             dataset_dir=str(first.dataset_dir),
             stages=[stage.name for stage in stages],
             backup_dir=str(backup_dir),

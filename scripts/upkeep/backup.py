@@ -138,8 +138,8 @@ def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any
     for path in unfinished:
         shutil.rmtree(path)
     log.info(
-        "[%s] %s: %d samples; %d files copied (%.1f MB), %d linked to the snapshot before",
-        task.label, whole, done.n_samples, done.n_copied, done.n_bytes / 1e6, done.n_linked,
+        "[%s] %s: %d samples%s; %d files copied (%.1f MB), %d linked to the snapshot before",
+        task.label, whole, done.n_samples, _of_stages(task), done.n_copied, done.n_bytes / 1e6, done.n_linked,
     )  # fmt: skip
     if done.busy:
         log.warning("[%s] jobs work on shards that this snapshot therefore lacks (%s): older ones are all kept",
@@ -171,10 +171,12 @@ def _copy_samples(
     results = run_tasks("scripts.upkeep.backup_shard:back_up_shard", shards, workers=workers, timeout_s=math.inf)
     for shard, result in results:
         if isinstance(result, SampleError):
-            raise JobError(f"[{task.label}] shard {shard.shard} could not be copied: {result}; run again: it goes on")
+            raise JobError(
+                f"[{task.label}] shard {_shard_words(task, shard)} could not be copied: {result}; run again: it goes on"
+            )
         done: ShardBackup = result
         if done.busy:
-            busy.append(f"{shard.shard}: {done.busy}")
+            busy.append(f"{_shard_words(task, shard)}: {done.busy}")
         for _ in range(done.n_samples):
             progress.step(failed=None)
         for number, (key, why) in enumerate({**done.left_out, **done.kept}.items()):
@@ -191,6 +193,14 @@ def _copy_samples(
         )
     progress.end()
     return replace(total, busy=", ".join(sorted(busy)))
+
+
+def _of_stages(task: DatasetToBackUp) -> str:
+    return f" of {len(task.stages)} stages" if len(task.stages) > 1 else ""
+
+
+def _shard_words(task: DatasetToBackUp, shard: ShardToBackUp) -> str:
+    return f"{shard.stage} {shard.shard}" if len(task.stages) > 1 else shard.shard
 
 
 def _copy_the_rest(task: DatasetToBackUp, snapshot: Path) -> None:

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from scripts.shared.errors import JobError
+from scripts.shared.packages import installed_version
 from scripts.shared.planning.report import size_text
 from scripts.upkeep.findings import Finding
 from scripts.upkeep.gpus import Gpu, Gpus
@@ -32,7 +33,9 @@ def check_versions(machine: Machine) -> Iterator[Finding]:
         for distribution in metadata.distributions()
         if _PLUGINS.fullmatch(name := distribution.name.lower())
     )
-    yield Finding("ok", f"Snakemake {_version('snakemake') or 'missing'}; plugins: {', '.join(plugins) or 'none'}")
+    yield Finding(
+        "ok", f"Snakemake {installed_version('snakemake') or 'missing'}; plugins: {', '.join(plugins) or 'none'}"
+    )
 
 
 def _commit() -> str:
@@ -41,13 +44,6 @@ def _commit() -> str:
         return "an unknown commit (no git, or no clone)"
     changed = _output(["git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no"])
     return f"commit {commit}{' with local changes' if changed else ''}"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _output(command: list[str]) -> str:
@@ -73,10 +69,10 @@ def check_packages(groups: Iterable[str], folder: Path = ROOT / "envs") -> Itera
         pins = dict(_PIN.findall(path.read_text(encoding="utf-8")))
         mend = f"`make {'env' if group == 'base' else f'env-{group}'}` installs it"
         # The build of ONNX Runtime for GPUs has a name of its own.
-        versions = {name: _version(name) or _version(f"{name}-gpu") for name in pins}
+        versions = {name: installed_version(name) or installed_version(f"{name}-gpu") for name in pins}
         for name, wanted in pins.items():
             found = versions[name]
-            if found is None:
+            if not found:
                 yield Finding("WRONG", f"package {name} is missing", mend)
             elif found.partition("+")[0] != wanted:  # torch names its build, as in 2.13.0+cpu
                 yield Finding("WARNING", f"package {name} is {found}, tested was {wanted}", mend)

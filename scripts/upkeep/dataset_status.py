@@ -28,10 +28,10 @@ from scripts.shared.errors import JobError, PolymillError
 from scripts.shared.fingerprints import SourceStat, digest_value
 from scripts.shared.ledger import Row, ShardLedger, decode_head, decode_row, list_shards, read_shard
 from scripts.shared.locks import LockFile
-from scripts.shared.planning import index_plan
+from scripts.shared.planning import index_plan, upstream
 from scripts.shared.planning.plan_file import read_outline, read_plan
 from scripts.shared.planning.stage import Stage
-from scripts.shared.planning.staleness import Wanted, why_unanswered
+from scripts.shared.planning.staleness import Wanted, same_source, why_unanswered
 from scripts.systems import SYSTEMS
 
 _FRESH_S = 30.0
@@ -154,8 +154,10 @@ class StatusReader:
 
     def _read(self, stage: Stage) -> StageStatus:
         ledgers = list_shards(stage.ledger_dir)
+        earlier = list_shards(layout.ledger_dir(stage.dataset_dir, stage.upstream)) if stage.upstream else {}
         counts = {
-            shard: self._count(stage, shard, ledgers.get(shard, [])) for shard in self._shards(stage, list(ledgers))
+            shard: self._count(stage, shard, ledgers.get(shard, []), earlier.get(shard, []))
+            for shard in self._shards(stage, list(ledgers))
         }
         at_work = {
             shard: works for shard, count in counts.items()
@@ -190,7 +192,7 @@ class StatusReader:
             plans = layout.plan_file(stage.stage_work_dir, "*")
             return sorted(found.stem for found in plans.parent.glob(plans.name)) or recorded
 
-    def _count(self, stage: Stage, shard: str, files: list[Path]) -> ShardCount:
+    def _count(self, stage: Stage, shard: str, files: list[Path], earlier: list[Path]) -> ShardCount:
         plan = layout.plan_file(stage.stage_work_dir, shard)
         receipt = layout.receipt_file(stage.stage_work_dir, shard)
 
@@ -199,7 +201,7 @@ class StatusReader:
                 plan, read_shard(stage.ledger_dir, shard, files, decode=decode_head)
             )
 
-        return self._once(plan, [receipt, plan, *files], count)
+        return self._once(plan, [receipt, plan, *files, *earlier], count)
 
     def _once(self, name: Path, depends_on: list[Path], make: Callable[[], Value]) -> Value:
         """What `make` gives, or gave when the files looked the same."""
@@ -251,14 +253,16 @@ def _answers(rows: dict[str, Row], plan: Path, settings: str) -> Iterator[Row]:
     """Yield the rows that are what a plan asks for, of those made with its settings."""
     header, samples = read_plan(plan)
     force = frozenset(header.force)
+    earlier = upstream.read_earlier(Path(header.dataset_dir), header.upstream, header.shard)
     for sample in samples:
         row = rows.get(sample.key)
         if row is None:
             continue
-        # A digest takes its time, and most rows were made for this very plan.
-        if row["plan"] == header.serial or (
-            sample.key not in force
-            and why_unanswered(row, Wanted(settings, digest_value(sample.entry), SourceStat(*sample.stat))) is None
+        seen = upstream.fingerprint(earlier.get(sample.key)) if header.upstream else SourceStat(*sample.stat)
+        # A digest takes its time, and most rows were made for this very plan. That stays what it is where an earlier
+        # stage has made another file meanwhile.
+        if (row["plan"] == header.serial and (not header.upstream or same_source(row, seen))) or (
+            sample.key not in force and why_unanswered(row, Wanted(settings, digest_value(sample.entry), seen)) is None
         ):
             yield row
 

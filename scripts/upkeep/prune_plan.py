@@ -65,7 +65,7 @@ def plan_prune(stages: Sequence[Stage]) -> tuple[PrunePlan, PruneCounts]:
                     n_bytes += sum(size for size, _ in row["files"].values())
     members = read_members(layout.members_file(first.dataset_dir), []).shard_of
     plan = PrunePlan(
-        label=first.label,
+        label=f"{first.system} {first.dataset}",
         dataset_dir=str(first.dataset_dir),
         files={stage.name: list(stage.files) for stage in stages},
         keys=sorted(on_record - wanted),

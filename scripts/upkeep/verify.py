@@ -37,6 +37,7 @@ _MENDS = {
     "missing": _ALL,
     "interrupted": _ALL,
     "other_settings": _ALL,
+    "other_source": _ALL,
     "index_lacks": _ALL,
     "index_too_much": _ALL,
     "index_unreadable": _ALL,
@@ -55,11 +56,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StageToVerify:
-    """One stage: its name, its settings that change bytes as configured now, and what makes its `SampleChecker`."""
+    """One stage.
+
+    Attributes:
+        name: its name.
+        settings: those that change bytes, as configured now.
+        checker: what makes its `SampleChecker`; empty where there is none.
+        upstream: name of the earlier stage on whose files it works; empty where there is none.
+    """
 
     name: str
     settings: dict[str, Any]
     checker: str = ""
+    upstream: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,6 +241,8 @@ def _verify_stage(
             found.problems.add("interrupted", seen.key)
         elif wanted and seen.other_settings:
             found.problems.add("other_settings", seen.key)
+        elif wanted and seen.other_source:
+            found.problems.add("other_source", seen.key, f"{stage.upstream} has made another file since")
         elif made and wanted and stage is task.stages[-1]:
             found.sound.append((keyed_hash(task.seed, f"verify {seen.key}"), seen.key))
             if len(found.sound) > _DRAWN_FROM:
@@ -252,7 +263,9 @@ def _samples_seen(
     # After damage to `members` a key may have rows in two shards: those of its own count.
     shard_of = read_members(layout.members_file(dataset_dir), []).shard_of
     shards = [
-        ShardToVerify(dataset_dir, ledger_dir, shard, tuple(files), stage.settings, stage.checker, task.read_all)
+        ShardToVerify(
+            dataset_dir, ledger_dir, shard, tuple(files), stage.settings, stage.checker, task.read_all, stage.upstream
+        )
         for shard, files in list_shards(ledger_dir).items()
     ]
     progress = Progress(f"{task.label} {stage.name} verify", total=len(shard_of), log=log)

@@ -12,6 +12,8 @@ from scripts.shared.errors import JobError, PlanningError
 from scripts.shared.fingerprints import digest_bytes, digest_file, digest_value
 from scripts.shared.ledger import Row, read_shard
 from scripts.shared.pickle_head import HEAD_BYTES
+from scripts.shared.planning.staleness import same_source
+from scripts.shared.planning.upstream import fingerprint, read_earlier
 from scripts.shared.worker_process import load_function
 
 SMALL_BYTES = 256 * 1024  # files up to here are read whole at every level
@@ -31,6 +33,7 @@ class ShardToVerify:
         settings: the stage's settings that change bytes, as configured now.
         checker: `module:function` that makes a `SampleChecker` of these settings; empty where there is none.
         read_all: read every byte of every file.
+        upstream: name of the earlier stage on whose files this one works; empty where there is none.
     """
 
     dataset_dir: Path
@@ -40,6 +43,7 @@ class ShardToVerify:
     settings: dict[str, Any]
     checker: str
     read_all: bool
+    upstream: str = ""
 
 
 class SampleSeen(NamedTuple):
@@ -49,6 +53,7 @@ class SampleSeen(NamedTuple):
         key: the sample.
         status: of its last row: `ok`, `failed` or `making`.
         other_settings: whether that row was written under other settings.
+        other_source: whether it was made from another file than the earlier stage has now.
         problem: class of what is wrong with its files; empty where nothing is.
         message: the problem in words; of a failed sample the class of its error.
     """
@@ -56,6 +61,7 @@ class SampleSeen(NamedTuple):
     key: str
     status: str
     other_settings: bool
+    other_source: bool
     problem: str
     message: str
 
@@ -84,6 +90,7 @@ def verify_shard(task: ShardToVerify) -> ShardSeen:
     """
     try:
         ledger = read_shard(task.ledger_dir, task.shard, list(task.files))
+        earlier = read_earlier(task.dataset_dir, task.upstream, task.shard)
     except PlanningError as error:
         raise JobError(f"{error}") from None
     except OSError as error:
@@ -101,7 +108,8 @@ def verify_shard(task: ShardToVerify) -> ShardSeen:
         if row["status"] == "ok":
             # Made under other settings a sample is of another shape; its files are compared with its row all the same.
             problem, message = _look(task.dataset_dir, row, None if other else check, task.read_all)
-        seen.append(SampleSeen(key, row["status"], other, problem, message))
+        other_source = bool(task.upstream) and not same_source(row, fingerprint(earlier.get(key)))
+        seen.append(SampleSeen(key, row["status"], other, other_source, problem, message))
         if not layout.has_own_folder(row):
             folders.update(name.partition("/")[0] for name in row.get("files", ()))
     return ShardSeen(task.shard, seen, ledger.damaged, folders)

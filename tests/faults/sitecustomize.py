@@ -1,6 +1,6 @@
 """Loaded by every Python process of a run under test: counts what it does to results and work, and strikes once.
 
-POLYMILL_FAULT is a JSON object:
+POLYMILL_FAULT is a JSON object, or a list of several:
     counter: a file that all processes of the run share, an event a line;
     folders: only what happens below these counts;
     on: only events whose line holds this text count, where it is given;
@@ -89,4 +89,6 @@ class Fault:
 
 
 if "POLYMILL_FAULT" in os.environ:
-    Fault(**json.loads(os.environ["POLYMILL_FAULT"])).install()
+    given = json.loads(os.environ["POLYMILL_FAULT"])
+    for fault in given if isinstance(given, list) else [given]:
+        Fault(**fault).install()

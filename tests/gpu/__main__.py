@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-SUITES = ("tests.gpu.checks", "tests.gpu.speaker_checks")
+SUITES = ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks")
 
 
 def main() -> int:

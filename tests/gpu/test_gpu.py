@@ -8,10 +8,10 @@ from types import ModuleType
 import pytest
 
 from scripts.shared.video import frames
-from tests.gpu import checks, speaker_checks
+from tests.gpu import checks, pose_checks, speaker_checks
 
 pytestmark = pytest.mark.gpu
-CHECKS = [(suite, check) for suite in (checks, speaker_checks) for check in suite.CHECKS]
+CHECKS = [(suite, check) for suite in (checks, speaker_checks, pose_checks) for check in suite.CHECKS]
 
 
 @pytest.fixture(scope="module")

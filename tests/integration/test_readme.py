@@ -24,6 +24,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(ROOT / name)
     recordings = {"input_dir": "tests/data/demo/speaker/audio/carlo_it", "runtime": "dvector"}
     (folder / "speaker.yaml").write_text(json.dumps({"speaker": {"datasets": {"studio": recordings}}}))
+    poses = {"captions": "tests/data/demo/pose/captions.txt", "select": "first:3"}
+    toy = {"checkpoints": "tiny", "motions": "tests/data/demo/pose"}
+    (folder / "pose.yaml").write_text(json.dumps({"pose": {**toy, "datasets": {"tenk": poses}}}))
     for name in ("local_cpu", "local_gpu", "slurm"):
         (folder / name).symlink_to(os.readlink(ROOT / name))
     return folder
@@ -53,7 +56,7 @@ def test_every_snakemake_command_of_the_readme_runs_on_the_demo_in_the_order_giv
 def test_every_option_that_the_readme_names_exists() -> None:
     properties = read_schema()["properties"]
     known = set(properties)
-    for system in ("clip4mc", "speaker"):
+    for system in ("clip4mc", "speaker", "pose"):
         known |= set(properties[system]["properties"])
         known |= set(properties[system]["properties"]["datasets"]["additionalProperties"]["properties"])
     named = set(re.findall(r"--config (\w+)=", README)) | set(re.findall(r"`(\w+): \S+?`", README))

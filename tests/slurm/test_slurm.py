@@ -1,6 +1,7 @@
 """The demo through `--profile slurm` on a real one-node SLURM; see README.md beside this file."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,13 +12,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.snakemake_run import BIN, ROOT, contents, leftovers
+from tests.pose_place import PosePlace
+from tests.snakemake_run import BIN, ROOT, contents, finish, leftovers
 from tests.speaker_place import SpeakerPlace
 
 HERE = Path(__file__).parent
 DEMO = ROOT / "tests" / "data" / "demo" / "clip4mc"
 # Asked more often than a real site would like: these jobs last seconds.
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "2"]
+# Each question that finds no job ended puts the next one off by ten seconds more, so the first comes when one may have.
+PATIENT = ["--slurm-init-seconds-before-status-checks", "11"]
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(300)]
 
@@ -105,6 +109,47 @@ def test_recordings_through_slurm_are_embedded_as_locally(cluster: dict[str, str
     without = (".state", "extraction_stats.json", "throughput.png", ".materialised.json")
     assert contents(remote.dataset, without) == contents(local.dataset, without)
     assert leftovers(remote.folder) == []
+
+
+def wait_for_job(rule: str, cluster: dict[str, str]) -> str:
+    """The number of a running job of a rule, as soon as there is one."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        queue = ["squeue", "-h", "-t", "RUNNING", "-o", "%i %k"]
+        jobs = subprocess.run(queue, env=cluster, text=True, capture_output=True, check=True).stdout.splitlines()
+        for job in jobs:
+            if f"rule_{rule}_" in job:
+                return job.split()[0]
+        time.sleep(0.2)
+    raise AssertionError(f"no job of {rule} came to run")
+
+
+def test_captions_through_slurm_are_posed_as_locally_though_a_job_is_cancelled(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    captions = ["A person waving", "A person turns, then bows", "A person $HOME"]
+    local = PosePlace.create(tmp_path / "local", captions, previews=["turns,_then_bows"])
+    remote = local.copy(tmp_path / "remote")
+    (remote.folder / "slurm").symlink_to(ROOT / "profiles" / "slurm")
+    run = remote.start("pose_all", "--profile", "slurm", *PATIENT, environment=cluster)
+    cancelled = wait_for_job("pose_generate_shard", cluster)
+    subprocess.run(["scancel", cancelled], env=cluster, check=True)
+    local.make("pose_all")
+    ran = finish(run, 240)
+    assert ran.code == 0, ran.text
+    submitted = re.findall(r"SLURM jobid (\d+) \(log: .*/rule_(\w+)/", ran.text)
+    rules = ["pose_convert", "pose_generate_shard", "pose_generate_shard", "pose_render_shard", "pose_text_shard"]
+    assert sorted(rule for _, rule in submitted) == rules
+    accounting = ["sacct", "-X", "-n", "-P", "-o", "JobID,State,AllocTRES", "-j", ",".join(job for job, _ in submitted)]
+    jobs = subprocess.run(accounting, env=cluster, text=True, capture_output=True, check=True).stdout.splitlines()
+    states = {job.split("|")[0]: job for job in jobs}
+    for job, rule in submitted:
+        assert ("COMPLETED" in states[job]) == (job != cancelled)
+        assert ("gres/gpu=1" in states[job]) == (rule == "pose_generate_shard")
+    assert contents(remote.dataset) == contents(local.dataset)
+    assert leftovers(remote.folder) == []
+    again = remote.run("pose_all", "-n", "--profile", "slurm", environment=cluster)
+    assert again.nothing_to_do, again.text
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ FLAGS = {
     "--split-mode", "--resume", "--checkpoint-file", "--max-samples", "--gpu-ids",
     "--input_dir", "--output_dir", "--model_dir", "--gpus", "--port", "--embeddings_dir", "--segment_size",
     "--boundary_window", "--use_gmm", "--gmm_components", "--debug",
+    "--text_path", "--temp_dir", "--final_dir", "--gpu_id", "--batch_size", "--sequence_length", "--frame_index",
+    "--time_steps", "--cfg",
 }  # fmt: skip
 SNAKEMAKE = re.compile(r"snakemake --profile (\w+) .*")
 
@@ -54,7 +56,7 @@ def test_what_took_the_place_of_a_flag_or_file_exists(row: list[str]) -> None:
 
 
 def test_every_key_that_the_page_names_in_passing_is_in_the_schemas() -> None:
-    named = set(re.findall(r"`((?:clip4mc|speaker)\.[\w.]+)`", PAGE))
+    named = set(re.findall(r"`((?:clip4mc|speaker|pose)\.[\w.]+)`", PAGE))
     assert named
     assert {name for name in named if not has_key(name)} == set()
 

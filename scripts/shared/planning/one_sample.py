@@ -45,7 +45,7 @@ def plan_single(stage: Stage, key: str, *, scratch: Path | None, inner: bool) ->
     Raises:
         PlanningError: the list has no such sample, or another run works on the dataset.
     """
-    path = stage.work_dir / "single" / f"{_file_name(stage, key)}.json"
+    path = stage.stage_work_dir / "single" / f"{_file_name(stage, key)}.json"
     if inner:
         return SinglePlan(path, False)
     with disk_errors_named(stage):
@@ -69,7 +69,7 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     status = compare_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
     current = not status.reasons and not status.failed
     if scratch is not None:
-        stand_in = f"{stage.system}-{stage.dataset}-{_file_name(stage, key)}.plan-changed"
+        stand_in = f"{stage.system}-{stage.dataset}-{stage.name}-{_file_name(stage, key)}.plan-changed"
         return SinglePlan(path if current and path.exists() else empty_file(scratch, stand_in), current)
     link_results(stage)
     save_members(layout.members_file(stage.dataset_dir), members)

@@ -44,6 +44,7 @@ class PlanHeader:
         serial: 64 random bits. Snakemake compares the content of small inputs, so equal text would not run again.
         format: of the plan file.
         own_folders: see `Stage`; a plan that does not say it means yes.
+        upstream: see `Stage`; a plan that does not say it means none. With one, the samples' `stat` says nothing.
     """
 
     want: str
@@ -60,6 +61,7 @@ class PlanHeader:
     serial: str = ""
     format: int = FORMAT
     own_folders: bool = True
+    upstream: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None
     values = {**asdict(header), "serial": secrets.token_hex(8)}
     if header.own_folders:
         del values["own_folders"]
+    if not header.upstream:
+        del values["upstream"]
     first = json.dumps(values)[:-1] + _SAMPLES
     atomic_files.write_bytes(path, closed(first.encode() + b"\n" + b",\n".join(samples) + b"\n"))
 

@@ -34,7 +34,7 @@ class DatasetPlan:
 
     Attributes:
         plans: the plan file to use, by shard.
-        index_plan: the plan file of the index to use.
+        index_plan: the plan file of the dataset's index; this planning settled it where the stage has the index.
         statuses: what each shard holds and lacks.
         n_wanted, n_unwanted: samples in the list, and samples on record that no longer are.
         notes: what else the user should know, a line each.
@@ -98,8 +98,9 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         compare_shard(stage, shard, positions, wanted, ledgers.get(shard, []))
         for shard, positions in sorted(by_shard.items())
     ]
-    _stop_if_sources_gone(stage, statuses)
-    plan = DatasetPlan({}, stage.work_dir, statuses, len(wanted), len(members.shard_of) - len(wanted), notes)
+    _stop_if_sources_gone(stage, statuses, wanted)
+    index = index_plan.plan_file(stage.work_dir)
+    plan = DatasetPlan({}, index, statuses, len(wanted), len(members.shard_of) - len(wanted), notes)
     if plan.n_unwanted and known < len(members.shard_of):
         plan.notes += _gone_note(stage, members, wanted, known)
     if not all(lock.supported for lock in _held_locks):
@@ -114,7 +115,8 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     plan.means = stage.means
     for status in statuses:
         plan.plans[status.shard] = _settle(stage, status, wanted, scratch)
-    plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
+    if stage.index is not None:
+        plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
     return plan
 
 
@@ -188,12 +190,12 @@ def _gone_note(stage: Stage, members: Members, wanted: EntryList, known: int) ->
     return [note] if note else []
 
 
-def _stop_if_sources_gone(stage: Stage, statuses: list[ShardStatus]) -> None:
-    if stage.options.sources_gone == "ok":
+def _stop_if_sources_gone(stage: Stage, statuses: list[ShardStatus], wanted: EntryList) -> None:
+    if stage.options.sources_gone == "ok" or stage.upstream:
         return
     seen_before = sum(status.n_seen_before for status in statuses)
     gone = sum(status.n_gone for status in statuses)
-    if not seen_before and statuses and not stage.source_dir.is_dir():
+    if not seen_before and not stage.source_dir.is_dir() and any(entry.source for entry in wanted):
         raise PlanningError(f"{stage.label}: {stage.source_option} is {stage.source_dir}, which is no folder")
     if gone > stage.options.max_failed_fraction * seen_before:
         raise PlanningError(

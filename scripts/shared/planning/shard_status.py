@@ -9,10 +9,11 @@ from pathlib import Path
 
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_bytes, digest_value, stat_source
 from scripts.shared.ledger import Row, ShardLedger, read_shard
+from scripts.shared.planning import upstream
 from scripts.shared.planning.claims import released
 from scripts.shared.planning.entry_list import EntryList
 from scripts.shared.planning.plan_file import PlanHeader, sample_line
-from scripts.shared.planning.stage import Stage
+from scripts.shared.planning.stage import SourceEntry, Stage
 from scripts.shared.planning.staleness import Wanted, is_retried, why_make
 
 _NO_SOURCE = SourceStat(0, 0)
@@ -26,7 +27,8 @@ class ShardStatus:
         shard: its number, as files are named.
         header: of the plan that it should have; its serial is empty.
         positions: of its samples in the list of wanted ones, by key.
-        sizes, mtimes: of each source, as the plan is to give them.
+        sizes, mtimes: of each source, as the plan is to give them; `UNSEEN` where an earlier stage makes the sources:
+            they are looked up when the job starts, and the plan does not change with them.
         reasons: how many samples must be made, by reason.
         failed: how many failed before and stay so, by error class.
         answered: serials of plans whose jobs made samples that must be made once more.
@@ -76,6 +78,7 @@ def compare_shard(
         PlanningError: the ledger was written by a newer version.
     """
     ledger = read_shard(stage.ledger_dir, shard, files)
+    earlier = upstream.read_earlier(stage.dataset_dir, stage.upstream, shard)
     settings = digest_value(stage.settings)
     status = ShardStatus(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
     force: list[str] = []
@@ -84,17 +87,19 @@ def compare_shard(
     for position in positions:
         entry = wanted[position]
         row = ledger.rows.get(entry.key)
-        seen = stat_source(f"{stage.source_dir}/{entry.source}") if entry.source else _NO_SOURCE
+        seen = _seen(stage, entry, earlier)
         answer = Wanted(settings, digest_bytes(entry.entry), seen)
         why, forced = _why(stage, entry.key, row, answer)
         if forced:
             force.append(entry.key)
             if row is not None and why is not None and why.startswith("output"):
                 status.answered.add(row["plan"])
-        _count(status, row, why, seen)
+        _count(status, row, why, gone=seen == UNSEEN and not stage.upstream)
         if row is not None and row.get("entry") == answer.entry:
             current.add(entry.key)
-        if row is not None and why is None:
+        if stage.upstream:
+            seen = UNSEEN
+        elif row is not None and why is None:
             # As recorded, so that a source that is gone, or a copy of it, does not change the plan.
             seen = SourceStat(*row["source"])
         status.sizes.append(seen.size)
@@ -107,10 +112,18 @@ def compare_shard(
     return status
 
 
+def _seen(stage: Stage, entry: SourceEntry, earlier: dict[str, Row]) -> SourceStat:
+    """The source of a sample as it is now."""
+    if stage.upstream:
+        return upstream.fingerprint(earlier.get(entry.key))
+    return stat_source(f"{stage.source_dir}/{entry.source}") if entry.source else _NO_SOURCE
+
+
 def _why(stage: Stage, key: str, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
     """Why a sample must be made, and whether the job would not see that by itself."""
     options = stage.options
-    by_mtime = options.fingerprint == "mtime+size"
+    # A digest of what an earlier stage made stands in the place of the time, and holds in a copied tree too.
+    by_mtime = options.fingerprint == "mtime+size" or bool(stage.upstream)
     why = why_make(row, wanted, stage.dataset_dir, verify=options.verify, by_mtime=by_mtime)
     if why is not None:
         return why, options.verify != "cheap" and why.startswith("output")
@@ -121,10 +134,10 @@ def _why(stage: Stage, key: str, row: Row | None, wanted: Wanted) -> tuple[str |
     return None, False
 
 
-def _count(status: ShardStatus, row: Row | None, why: str | None, seen: SourceStat) -> None:
+def _count(status: ShardStatus, row: Row | None, why: str | None, *, gone: bool) -> None:
     if row is not None and row["status"] == "ok" and tuple(row["source"]) != UNSEEN:
         status.n_seen_before += 1
-        status.n_gone += seen == UNSEEN
+        status.n_gone += gone
     if why is not None:
         status.reasons[why] += 1
     elif row is not None and row["status"] == "failed":
@@ -157,6 +170,7 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
         sample_timeout_s=stage.sample_timeout_s,
         force=force,
         own_folders=stage.own_folders,
+        upstream=stage.upstream,
     )
 
 

@@ -1,11 +1,13 @@
 """What a system tells the planner about one stage of one dataset."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.shared import layout
+from scripts.shared.errors import PlanningError
 
 
 class SourceEntry(NamedTuple):
@@ -70,7 +72,8 @@ class Stage:
         shard_size: samples that one job makes.
         sample_timeout_s: running time allowed to one sample, in seconds.
         choose: which positions of the list are wanted, from its keys; ascending.
-        index: all that the index files depend on besides the samples.
+        index: all that the index files depend on besides the samples; None where a later stage of the dataset has the
+            index, which then speaks for the shards of this one too.
         explain_gone: says in words why keys are no longer wanted, from those keys and the new ones; or nothing.
         options: what the user asks of this run.
         link: where a link to `dataset_dir` belongs, when the user chose a folder outside the results.
@@ -80,6 +83,8 @@ class Stage:
         decide: decides, in a real run that has samples to make, what can only be decided then, such as the quicker
             decoder: from this stage and the wanted samples to the stage with its `means` and `index` as they then are.
         own_folders: whether each sample has a folder of its own, `<dataset_dir>/<key>`; else its entry names its files.
+        upstream: name of the earlier stage of the same dataset, with the same keys, that makes the sources of these
+            samples; empty where they are files of the user. See `upstream.fingerprint`.
     """
 
     system: str
@@ -97,7 +102,7 @@ class Stage:
     shard_size: int
     sample_timeout_s: float
     choose: Callable[[Sequence[str]], Sequence[int]]
-    index: dict[str, Any]
+    index: dict[str, Any] | None
     explain_gone: Callable[[list[str], list[str]], str]
     options: PlanOptions = PlanOptions()
     link: Path | None = None
@@ -106,6 +111,7 @@ class Stage:
     remarks: Callable[[], list[str]] = list
     decide: Callable[["Stage", Iterable[SourceEntry]], "Stage"] | None = None
     own_folders: bool = True
+    upstream: str = ""
 
     @property
     def stage_work_dir(self) -> Path:
@@ -121,3 +127,20 @@ class Stage:
     def label(self) -> str:
         """The dataset in words: `clip4mc train`."""
         return self.title or f"{self.system} {self.dataset}"
+
+
+def key_of_file(stage: Stage, file: str, *, unknown: str) -> str:
+    """The sample that makes a file, in a stage whose samples share folders.
+
+    Args:
+        stage: the stage.
+        file: relative to the dataset's folder.
+        unknown: what to say where none does.
+
+    Raises:
+        PlanningError: no sample makes it.
+    """
+    for entry in stage.read_list():
+        if file in json.loads(entry.entry).get("files", ()):
+            return entry.key
+    raise PlanningError(f"{stage.label}: {unknown}")

@@ -60,12 +60,13 @@ def why_unanswered(row: Row | None, wanted: Wanted, *, by_mtime: bool = True) ->
         return "settings changed"
     if row["entry"] != wanted.entry:
         return "list entry changed"
-    if not _same_source(row, wanted.source, by_mtime=by_mtime):
+    if not same_source(row, wanted.source, by_mtime=by_mtime):
         return "source changed"
     return None
 
 
-def _same_source(row: Row, seen: SourceStat, *, by_mtime: bool) -> bool:
+def same_source(row: Row, seen: SourceStat, *, by_mtime: bool = True) -> bool:
+    """Whether a sample was made, or tried, from the source as it is seen; see `why_make`."""
     size, mtime_ns = row["source"]
     if seen == UNSEEN:
         return True

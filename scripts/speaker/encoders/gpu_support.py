@@ -1,7 +1,7 @@
 """Which runtimes can use a GPU here, by what is installed. Light: planning asks it too, so nothing is imported."""
 
-from importlib.metadata import PackageNotFoundError, version
-
+from scripts.shared.job_gpu import why_no_gpu_for_torch
+from scripts.shared.packages import installed_version
 from scripts.speaker.encoders.model_folder import PACKAGED
 
 _ONNX_FOR_GPUS = "onnxruntime-gpu"
@@ -16,15 +16,7 @@ def why_not_on_gpu(runtime: str) -> str:
     if runtime in PACKAGED:
         return f"the model of runtime {runtime} is small and takes one recording at a time"
     if runtime == "onnx":
-        if not _version(_ONNX_FOR_GPUS):
+        if not installed_version(_ONNX_FOR_GPUS):
             return f"this ONNX Runtime is the one for CPUs ({_ONNX_FOR_GPUS} in its place uses GPUs)"
-    elif _version("torch").endswith("+cpu"):
-        return f"this torch is the one for CPUs ({_version('torch')})"
-    return ""
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
         return ""
+    return why_no_gpu_for_torch()

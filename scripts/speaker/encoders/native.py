@@ -1,24 +1,19 @@
 """A model folder in WeSpeaker's layout, run by our own nets."""
 
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor, nn
 
 from scripts.shared.errors import ConfigError
+from scripts.shared.torch_file import load_plain
 from scripts.speaker.encoders.encoder import MEL_BANDS
 from scripts.speaker.encoders.model_folder import wespeaker_files
 from scripts.speaker.encoders.torch_encoder import TorchEncoder
 from scripts.speaker.nets.catalogue import make_net
-
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError)
-_ASKED = re.compile(r"GLOBAL (\S+)")
 
 
 @dataclass(frozen=True)
@@ -84,14 +79,6 @@ def read_config(path: Path) -> ModelConfig:
     return ModelConfig(model, arguments)
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if "weights_only" in text:  # PyTorch's own words propose to load the file without this guard
-        asked = _ASKED.search(text)
-        text = f"it asks for {asked[1]}" if asked else ""
-    return text and f" ({text[:200]})"
-
-
 def read_weights(path: Path, *, table: str = "state_dict") -> Mapping[str, Tensor]:
     """Read a checkpoint's tensors by key, running nothing that the file may hold.
 
@@ -102,13 +89,7 @@ def read_weights(path: Path, *, table: str = "state_dict") -> Mapping[str, Tenso
     Raises:
         ConfigError: the file is damaged, or holds more than tensors and plain values.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ConfigError(
-            f"{path}: not loaded, and nothing in it was run, because it is damaged or holds more than tensors"
-            f"{_reason(error)}; take the file from its publisher again, or save model.state_dict() alone"
-        ) from error
+    found = load_plain(path)
     if isinstance(found, dict) and isinstance(found.get(table), dict):
         found = found[table]
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):

@@ -2,9 +2,8 @@
 
 import json
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ from scripts.clip4mc import decoder_choice
 from scripts.clip4mc.decoder_choice import Machine, Measured, choice_file, judge
 from scripts.clip4mc.gpu_job import hold_decoder
 from scripts.clip4mc.stage import frames_stage
-from scripts.shared import devices
 from scripts.shared.config import load_config
 from scripts.shared.devices import lease
 from scripts.shared.errors import SampleError
 from scripts.shared.planning.planner import read_wanted
 from scripts.shared.planning.stage import Stage
 from scripts.shared.sample_task import SampleTask
-from tests.snakemake_run import ROOT
+from tests.fake_gpus import fake_gpus
 
 UUID = "GPU-aa10"
 HERE = Machine(("Fake 1000",), 8)
@@ -47,22 +45,17 @@ Put = Callable[..., Trials]
 
 
 @pytest.fixture
-def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
+def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     """A machine with one GPU, its locks in a folder of its own, and made-up trials."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "stand_ins"))
-    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("POLYMILL_FAKE_GPUS", UUID)
-    monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
 
     def put(*arguments: Any) -> Trials:
         made = Trials(*arguments)
         monkeypatch.setattr(decoder_choice, "_measure", made)
         return made
 
-    return put
+    with fake_gpus(monkeypatch, tmp_path / "locks", UUID):
+        yield put
 
 
 def stage(machine: Machine | None = HERE, n_clips: int = 40, **options: Any) -> Stage:

@@ -66,6 +66,14 @@ def test_strings_of_the_command_line_become_what_the_schema_asks_for(text: str, 
     assert load(retry_failed=text)["retry_failed"] == value
 
 
+@pytest.mark.parametrize("part", [["x", "first:1"], "[x, 'first:1']"])
+def test_a_part_of_a_dataset_may_be_a_list_of_names(part: Any) -> None:
+    dataset = DATASET | {"select": part}
+    assert load(clip4mc={"datasets": {"a": dataset}})["clip4mc"]["datasets"]["a"]["select"] == ["x", "first:1"]
+    assert "select" in error(clip4mc={"datasets": {"a": DATASET | {"select": []}}})
+    assert "select" in error(clip4mc={"datasets": {"a": DATASET | {"select": "x"}}})
+
+
 def test_numbers_of_the_command_line_become_numbers_at_any_depth() -> None:
     config = load(seed="7", max_failed_fraction="0.5", clip4mc={"num_frames": "8", "datasets": {"a": DATASET}})
     assert (config["seed"], config["max_failed_fraction"]) == (7, 0.5)
@@ -140,4 +148,4 @@ def test_all_errors_are_told_at_once() -> None:
 
 
 def test_each_system_of_the_schema_has_datasets() -> None:
-    assert systems(read_schema()) == ["clip4mc", "speaker"]
+    assert systems(read_schema()) == ["clip4mc", "speaker", "pose"]

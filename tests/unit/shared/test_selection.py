@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.shared.errors import ConfigError
-from scripts.shared.selection import Selection, keyed_hash, parse_selection, select_keys
+from scripts.shared.selection import Selection, choose, keyed_hash, parse_selection
 
 KEYS = [f"sample_{number:06d}_v" for number in range(40)]
 
@@ -18,8 +18,8 @@ some_keys = st.lists(st.text(max_size=12), unique=True, max_size=60)
 seeds = st.integers(-(2**70), 2**70)
 
 
-def select(keys: list[str], text: str, seed: int = 42) -> list[int]:
-    return select_keys(keys, parse_selection(text), seed=seed)
+def select(keys: list[str], text: str | list[str], seed: int = 42) -> list[int]:
+    return list(choose(keys, select=text, seed=seed))
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,10 @@ def select(keys: list[str], text: str, seed: int = 42) -> list[int]:
         ("file:names.txt", Selection("file", path=Path("names.txt"))),
         ("file:a folder/range:1-2.txt", Selection("file", path=Path("a folder/range:1-2.txt"))),
         (" first:1 ", Selection("first", count=1)),
+        (["all", "b"], Selection("keys", keys=("all", "b"))),
     ],
 )
-def test_each_form_is_read(text: str, expected: Selection) -> None:
+def test_each_form_is_read(text: str | list[str], expected: Selection) -> None:
     assert parse_selection(text) == expected
 
 
@@ -55,6 +56,20 @@ def test_other_forms_are_refused_with_the_allowed_ones(text: str) -> None:
 def test_a_selection_of_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=f"{text}' keeps no sample"):
         parse_selection(text)
+
+
+def test_a_list_of_names_keeps_them_in_list_order_each_once() -> None:
+    assert select(KEYS, [KEYS[7], KEYS[3], KEYS[7]]) == [3, 7]
+
+
+def test_a_list_of_no_names_is_refused() -> None:
+    with pytest.raises(ConfigError, match="select: the list names no sample"):
+        parse_selection([])
+
+
+def test_listed_names_that_do_not_exist_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"select: 2 of 3 names are no sample .* such as ' a', 'first:1'"):
+        select(["a", "b"], ["a", " a", "first:1"])
 
 
 def test_positions_are_zero_based_and_the_end_is_left_out() -> None:

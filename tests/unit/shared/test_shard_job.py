@@ -110,12 +110,13 @@ def test_a_job_that_is_asked_to_stop_ends_after_the_samples_in_hand(toy: Toy, mo
     monkeypatch.setattr(stop_request, "_LOOK_EVERY_S", 0.0)
     with monkeypatch.context() as patch:
         before_each_result(patch, lambda _: layout.stop_file(toy.dataset_dir).touch())
-        with pytest.raises(StoppedError, match=r"stopped by make stop after 1 of 4 samples: the same command goes on"):
+        # The worker has the second one in hand when the first one's answer is taken.
+        with pytest.raises(StoppedError, match=r"stopped by make stop after 2 of 4 samples: the same command goes on"):
             toy.answer(plan, "00000", workers=1)
     made = marks(toy)
-    assert len(made) == 2  # the two files of one sample
+    assert len(made) == 4  # the two files of each
     assert not receipt(toy).exists()
-    assert read_shard(toy.ledger_dir, "00000").rates[-1]["made"] == 1
+    assert read_shard(toy.ledger_dir, "00000").rates[-1]["made"] == 2
     assert list(layout.unfinished_dir(toy.dataset_dir, "words", "").glob("*")) == []
     planner_release()
     toy.run()
@@ -520,10 +521,11 @@ def test_a_job_that_is_asked_to_stop_keeps_what_is_combined_of_the_answers_so_fa
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stop_request, "_LOOK_EVERY_S", 0.0)
+    toy.shard_size = 4
     before_each_result(monkeypatch, lambda _: layout.stop_file(toy.dataset_dir).touch())
-    with pytest.raises(StoppedError, match="after 1 of 2 samples"):
+    with pytest.raises(StoppedError, match="after 2 of 4 samples"):
         job_of(toy, combine=lambda _, answers: iter(list(answers)))()
-    assert len(marks(toy)) == 2
+    assert len(marks(toy)) == 4
 
 
 def test_a_shard_is_finished_once_with_the_rows_of_its_plan_before_its_receipt(toy: Toy) -> None:

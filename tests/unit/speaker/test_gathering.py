@@ -106,6 +106,7 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
 def test_select_and_a_csv_choose_among_them(tmp_path: Path) -> None:
     put(tmp_path / "in", embedding("a.wav", 1.0), embedding("b.wav", 2.0), embedding("c.wav", 3.0))
     assert Gathered(tmp_path, select="range:1-3").array[:, 0].tolist() == [2.0, 3.0]
+    assert Gathered(tmp_path, select=["c.wav", "a.wav"]).array[:, 0].tolist() == [1.0, 3.0]
     (tmp_path / "order.csv").write_text("relative_path\nc.wav\nlost.wav\na.wav\n")
     found = Gathered(tmp_path, order="csv", order_csv=str(tmp_path / "order.csv"))
     assert found.files == [("c.wav", "0"), ("lost.wav", ""), ("a.wav", "1")]

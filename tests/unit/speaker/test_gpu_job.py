@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from scripts.shared import devices
+from scripts.shared import devices, job_gpu
 from scripts.shared.errors import JobError
 from scripts.shared.sample_task import SampleTask
 from scripts.speaker import gpu_embedding, gpu_job
@@ -19,7 +18,7 @@ from scripts.speaker.encoders.gpu_support import why_not_on_gpu
 from scripts.speaker.gpu_embedding import start_sample
 from scripts.speaker.gpu_job import GpuJob, hold_device
 from scripts.speaker.sample import ReadAudio
-from tests.snakemake_run import ROOT
+from tests.fake_gpus import fake_gpus
 
 UUID = f"GPU-{uuid4()}"
 MEANS = {"model_dir": "/models/m", "runtime": "native", "gpus": "auto", "jobs_per_gpu": 1}
@@ -27,21 +26,16 @@ MEANS = {"model_dir": "/models/m", "runtime": "native", "gpus": "auto", "jobs_pe
 
 def install(monkeypatch: pytest.MonkeyPatch, versions: dict[str, str]) -> None:
     """Let these be the packages that are installed."""
-    monkeypatch.setattr(gpu_support, "_version", lambda package: versions.get(package, ""))
+    for module in (gpu_support, job_gpu):
+        monkeypatch.setattr(module, "installed_version", lambda package: versions.get(package, ""))
 
 
 @pytest.fixture(autouse=True)
 def one_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine with one GPU, as far as its driver's library and torch say."""
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "stand_ins"))
-    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setenv("POLYMILL_FAKE_GPUS", UUID)
-    monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
     install(monkeypatch, {"torch": "2.13.0"})
-    yield
-    sys.modules.pop("pynvml", None)
+    with fake_gpus(monkeypatch, tmp_path / "locks", UUID):
+        yield
 
 
 def device(caplog: pytest.LogCaptureFixture, means: dict[str, Any], *, n_gpus: int = 1) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError, PlanningError
-from scripts.speaker.stage import choose_recordings, embeddings_stage, key_of_embedding
+from scripts.speaker.stage import embeddings_stage, key_of_embedding
 
 
 def model(folder: Path, weights: bytes = b"w") -> Path:
@@ -96,12 +96,6 @@ def test_features_choose_window_and_scale_where_these_are_not_set(tmp_path: Path
     assert chosen() == ("hamming", 32768)
     assert chosen(features="3dspeaker") == ("povey", 1)
     assert chosen(features="3dspeaker", scale=32768) == ("povey", 32768)
-
-
-def test_select_keeps_the_order(tmp_path: Path) -> None:
-    names = [f"{number}.wav" for number in range(10)]
-    assert list(choose_recordings({"select": "all"}, names)) == list(range(10))
-    assert list(choose_recordings({"select": "range:2-4", "seed": 1}, names)) == [2, 3]
 
 
 def test_an_embedding_is_asked_for_by_its_path(tmp_path: Path) -> None:

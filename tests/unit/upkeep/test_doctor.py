@@ -161,7 +161,7 @@ def test_a_file_system_without_a_limit_of_files_is_not_taken_for_a_full_one(
 def test_packages_are_compared_with_their_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "requirements-base.txt").write_text("# the spine\none==1.0\ntwo==2.0\nthree==3.0\nfour==4.0\n")
     installed = {"one": "1.0+cpu", "two": "2.1", "four-gpu": "4.0"}
-    monkeypatch.setattr(check_environment, "_version", installed.get)
+    monkeypatch.setattr(check_environment, "installed_version", installed.get)
     assert list(check_packages(["base", "unheard-of"], tmp_path)) == [
         Finding("WARNING", "package two is 2.1, tested was 2.0", "`make env` installs it"),
         Finding("WRONG", "package three is missing", "`make env` installs it"),

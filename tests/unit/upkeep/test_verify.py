@@ -23,7 +23,7 @@ from tests.toy_system import SharedToy, Toy
 HOOKS = "tests.unit.upkeep.toy_hooks"
 PROBLEMS = (
     *("file_missing", "file_size", "file_damaged", "file_unreadable", "file_content"),
-    *("interrupted", "missing", "other_settings", "index_lacks", "index_too_much", "index_unreadable"),
+    *("interrupted", "missing", "other_settings", "other_source", "index_lacks", "index_too_much", "index_unreadable"),
 )
 
 
@@ -125,10 +125,12 @@ def test_content_is_wrong_also_where_the_digest_is_that_on_record(made_toy: Toy)
     (made_toy.dataset_dir / "a" / "upper.txt").write_bytes(b"lower")
     files = {"upper.txt": [5, digest_bytes(b"lower")]}
     append(made_toy, "a", files=files)
-    assert shard(made_toy, "a")["a"][3:] == ("file_content", "upper.txt: lower case at repeat 1")
+    seen = shard(made_toy, "a")["a"]
+    assert (seen.problem, seen.message) == ("file_content", "upper.txt: lower case at repeat 1")
     # Of other settings it is of another form: only compared with its row.
     append(made_toy, "a", files=files, settings="other")
-    assert shard(made_toy, "a")["a"][2:] == (True, "", "")
+    seen = shard(made_toy, "a")["a"]
+    assert (seen.other_settings, seen.problem) == (True, "")
 
 
 def test_of_large_files_only_the_beginning_is_read_unless_all_is_asked_for(made_toy: Toy) -> None:

@@ -1,0 +1,1 @@
+"""Captions to 3D poses with MARDM (Meng et al., CVPR 2025)."""

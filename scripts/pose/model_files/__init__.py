@@ -1,0 +1,1 @@
+"""The files of a model: the official checkpoints, and the one file that they are converted to."""

@@ -1,0 +1,1 @@
+"""The networks of MARDM in torch, with the key layout of its checkpoints."""

@@ -1,0 +1,20 @@
+"""Rule `pose_contact_sheet`."""
+
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0]), make_target="env-pose"):
+        from scripts.pose.figures.report_pictures import (
+            write_contact_sheet,
+        )  # here: a missing matplotlib is named in the log
+
+        title = f"pose {snakemake.wildcards.dataset}"
+        write_contact_sheet(
+            Path(snakemake.input.index),
+            Path(snakemake.output[0]),
+            skeleton=snakemake.params.skeleton,
+            seed=snakemake.params.seed,
+            title=f"{title}: poses of a toy" if snakemake.params.toy else title,
+        )

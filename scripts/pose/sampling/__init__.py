@@ -1,0 +1,1 @@
+"""From noise and text vectors to latents: which token is sampled when, and the samplers."""

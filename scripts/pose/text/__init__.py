@@ -1,0 +1,1 @@
+"""Captions as the vectors that a model takes."""

@@ -1,0 +1,40 @@
+"""Files of `torch.save`, loaded without running what they may hold. Imports torch."""
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scripts.shared.errors import ConfigError
+
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError)
+_ASKED = re.compile(r"GLOBAL (\S+)")
+
+
+def load_plain(path: Path, *, mmap: bool = False) -> Any:
+    """Load tensors and plain values to the CPU.
+
+    Args:
+        path: the file.
+        mmap: leave the tensors in the file until they are read; for files in PyTorch's zip format only.
+
+    Raises:
+        ConfigError: the file is damaged, or holds more than tensors and plain values; nothing in it was run.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except _UNREADABLE as error:
+        raise ConfigError(
+            f"{path}: not loaded, and nothing in it was run, because it is damaged or holds more than tensors"
+            f"{_reason(error)}; take the file from its publisher again, or save model.state_dict() alone"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "weights_only" in text:  # PyTorch's own words propose to load the file without this guard
+        asked = _ASKED.search(text)
+        text = f"it asks for {asked[1]}" if asked else ""
+    return text and f" ({text[:200]})"

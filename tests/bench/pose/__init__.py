@@ -1,0 +1,1 @@
+"""What the pose system is measured on."""
