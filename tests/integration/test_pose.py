@@ -136,12 +136,14 @@ def test_the_bytes_depend_on_neither_order_shards_nor_workers(place: PosePlace, 
     assert len(theirs) == len(ours) + 6
 
 
-def test_one_pose_is_made_by_its_path(place: PosePlace) -> None:
+def test_poses_are_made_by_their_paths(place: PosePlace) -> None:
     before, whole = marks(place), contents(place.dataset, (".state", "figures"))
     for path in (place.pose("waving", "npy"), place.pose("waving", "png"), place.dataset / "text/waving.npy"):
         path.unlink()
-    place.make("results/pose/tenk/poses/waving.png")
-    assert remade(place, before) == {"waving.npy", "waving.json", "waving.png", "text/waving.npy"}
+    place.pose("arching_back", "png").unlink()
+    place.make(*(f"results/pose/tenk/poses/{name}.png" for name in ("waving", "arching_back")))
+    waving = {"waving.npy", "waving.json", "waving.png", "text/waving.npy"}
+    assert remade(place, before) == {*waving, "arching_back.png"}
     assert contents(place.dataset, (".state", "figures")) == whole
     absent = place.run("results/pose/tenk/poses/flying.png")
     assert "no caption of the list has a pose named 'flying'" in absent.text

@@ -45,7 +45,8 @@ def plan_single(stage: Stage, key: str, *, scratch: Path | None, inner: bool) ->
     Raises:
         PlanningError: the list has no such sample, or another run works on the dataset.
     """
-    path = stage.stage_work_dir / "single" / f"{_file_name(stage, key)}.json"
+    # Each in a folder of its own: Snakemake lists a folder once, and would not see a plan that is written there later.
+    path = stage.stage_work_dir / "single" / _file_name(stage, key) / "plan.json"
     if inner:
         return SinglePlan(path, False)
     with disk_errors_named(stage):
@@ -69,8 +70,9 @@ def _plan(stage: Stage, key: str, path: Path, scratch: Path | None) -> SinglePla
     status = compare_shard(stage, shard_name(members.shard_of[key]), [position], wanted)
     current = not status.reasons and not status.failed
     if scratch is not None:
-        stand_in = f"{stage.system}-{stage.dataset}-{stage.name}-{_file_name(stage, key)}.plan-changed"
-        return SinglePlan(path if current and path.exists() else empty_file(scratch, stand_in), current)
+        folder = scratch / f"{stage.system}-{stage.dataset}-{stage.name}-{_file_name(stage, key)}"
+        folder.mkdir(exist_ok=True)
+        return SinglePlan(path if current and path.exists() else empty_file(folder, "plan-changed"), current)
     link_results(stage)
     save_members(layout.members_file(stage.dataset_dir), members)
     if not stage.own_folders and not current:

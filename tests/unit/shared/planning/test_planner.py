@@ -249,7 +249,7 @@ def test_members_put_in_two_shards_by_damage_are_listed_from_their_own(toy: Toy)
 def test_one_sample_is_planned_by_its_key(toy: Toy, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     shown = plan_single(toy.stage(), "c", scratch=tmp_path / "scratch", inner=False)
-    assert (shown.current, shown.path.parent) == (False, tmp_path / "scratch")
+    assert (shown.current, shown.path.parent.parent) == (False, tmp_path / "scratch")
     single = plan_single(toy.stage(), "c", scratch=None, inner=False)
     assert plan_single(toy.stage(), "c", scratch=None, inner=True).path == single.path
     toy.plans = planner.DatasetPlan({"c": single.path}, single.path, [], 1, 0)  # type: ignore[attr-defined]
