@@ -37,6 +37,7 @@ def _rows(folder: Path, n: int) -> list[list[Cell]]:
     rows = [_row(f"{n:,}, -n, nothing made", config, "-n")]
     # In a process of its own, because who plans holds the dataset until it ends.
     subprocess.run([sys.executable, "-m", "tests.bench.pose.pose_job", str(config)], cwd=ROOT, check=True)
+    rows.append(_row(f"{n:,}, run, index alone to make", config))
     rows.append(_row(f"{n:,}, -n, all made", config, "-n"))
     rows.append(_row(f"{n:,}, run, all made", config))
     min((folder / "results/pose/many/poses").glob("*.png")).unlink()
