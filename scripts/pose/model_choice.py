@@ -7,12 +7,11 @@ from typing import Any
 
 from scripts.pose.caption_list import CaptionList
 from scripts.pose.model_files.official import ModelFiles, find_model
-from scripts.pose.text.identity import clip_identity, minilm_identity
+from scripts.pose.text.identity import CLIP, MINILM, clip_identity, minilm_identity
 from scripts.pose.toy.recipe import recipe_identity
 from scripts.shared.errors import ConfigError
 
 TINY = "tiny"
-CLIP = "clip"
 TINY_SEED = 3407  # of its training; another would be another toy
 
 
@@ -45,7 +44,7 @@ class ChosenModel:
     @property
     def is_toy(self) -> bool:
         """Whether it is the tiny model that is trained here."""
-        return self.text_encoder == "minilm"
+        return self.text_encoder == MINILM
 
 
 def models_dir(config: Mapping[str, Any]) -> Path:
@@ -152,7 +151,7 @@ def _tiny(config: Mapping[str, Any], dataset: Mapping[str, Any], where: str) -> 
         lengths_identity="",
         path=tiny_model(config),
         official=None,
-        text_encoder="minilm",
+        text_encoder=MINILM,
         text_identity=minilm_identity(),
         clip="",
     )

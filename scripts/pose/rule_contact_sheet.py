@@ -6,9 +6,8 @@ from scripts.shared.job_log import job_log
 
 if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-pose"):
-        from scripts.pose.figures.report_pictures import (
-            write_contact_sheet,
-        )  # here: a missing matplotlib is named in the log
+        # Here: a missing matplotlib is named in the log.
+        from scripts.pose.figures.report_pictures import write_contact_sheet
 
         title = f"pose {snakemake.wildcards.dataset}"
         write_contact_sheet(

@@ -9,10 +9,10 @@ from pathlib import Path
 from scripts.pose.model_files.archive import read_records
 from scripts.pose.model_files.header import SUFFIX, check_wanted, read_header
 from scripts.pose.model_files.mean_std import find_mean_std, read_mean_std
+from scripts.pose.text.identity import CLIP
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_file, digest_value
 
-TEXT_ENCODER = "clip"  # the one that the official checkpoints were trained with
 MARDM_FOLDERS = {"sit": "MARDM_SiT_XL", "ddpm": "MARDM_DDPM_XL"}
 AE_FILES = {"t2m": "latest.tar", "kit": "net_best_fid.tar"}
 
@@ -75,7 +75,8 @@ def find_model(
     paths["mean"], paths["std"] = find_mean_std(checkpoints, skeleton, mean, std)
     read_mean_std(paths["mean"], paths["std"], skeleton)
     identity, lengths_identity = identify(paths, kind, skeleton)
-    return ModelFiles(kind, skeleton, paths, identity, lengths_identity, TEXT_ENCODER)
+    # All official checkpoints were trained with CLIP's vectors.
+    return ModelFiles(kind, skeleton, paths, identity, lengths_identity, CLIP)
 
 
 def identify(paths: dict[str, Path], kind: str, skeleton: str) -> tuple[str, str]:

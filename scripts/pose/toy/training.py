@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scripts.pose.model_files.mean_std import Statistics
 from scripts.pose.model_files.model_file import PoseModel, write_model
+from scripts.pose.text.identity import MINILM
 from scripts.pose.text.minilm import MiniLm
 from scripts.pose.toy.autoencoder_training import train_autoencoder
 from scripts.pose.toy.denoiser_training import train_denoiser
@@ -89,7 +90,7 @@ def train(clips: Sequence[Clip], encode: Encode, *, seed: int, recipe: Recipe = 
         kind="sit",
         skeleton=SKELETON.name,
         identity=identity,
-        text_encoder="minilm",
+        text_encoder=MINILM,
     )
     return Trained(model, autoencoder_losses, denoiser_losses)
 
