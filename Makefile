@@ -96,12 +96,14 @@ $(eval $(call environment,env,base clip4mc slurm))
 $(eval $(call environment,env-clip4mc,base clip4mc))
 $(eval $(call environment,env-speaker,base speaker weights))
 $(eval $(call environment,env-pose,base pose weights))
-$(eval $(call environment,env-dev,base clip4mc speaker pose weights slurm dev))
-$(eval $(call environment,env-all,base clip4mc speaker pose weights slurm dev))
+$(eval $(call environment,env-cnclip,base cnclip weights))
+$(eval $(call environment,env-dev,base clip4mc speaker pose cnclip weights slurm dev))
+$(eval $(call environment,env-all,base clip4mc speaker pose cnclip weights slurm dev))
 # env          what `make run` needs, in .venv; costs nothing once it is made
 # env-clip4mc  the base and CLIP4MC alone
 # env-speaker  the base and Speaker alone, with the weights of its demo
 # env-pose     the base and Pose alone, with the text encoder of its demo
+# env-cnclip   the base and Chinese CLIP alone, with the pictures of its demo
 # env-dev      what `make check` and `make test` need
 # env-all      every system
 

@@ -18,6 +18,10 @@ include: "rules/clip4mc_clips.smk"
 include: "rules/speaker.smk"
 include: "rules/pose_models.smk"
 include: "rules/pose.smk"
+include: "rules/cnclip_data.smk"
+include: "rules/cnclip_models.smk"
+include: "rules/cnclip_eval.smk"
+include: "rules/cnclip_export.smk"
 include: "rules/upkeep.smk"
 
 
@@ -31,3 +35,4 @@ rule all:
         clip4mc_targets,
         speaker_targets,
         pose_targets,
+        cnclip_targets,

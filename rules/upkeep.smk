@@ -24,6 +24,23 @@ def upkeep_answers(datasets, ask, system, answer):
     return planned(answers)
 
 
+def upkeep_run_request(ask, system):
+    """The request for one training run."""
+    return planned(lambda wildcards: str(ask(system, wildcards.run)))
+
+
+def upkeep_run_answers(runs, ask, system, answer):
+    """The answers for all training runs that were begun; of a system that trains none there are none."""
+
+    def answers(wildcards):
+        names = runs(system)
+        for run in names:
+            ask(system, run)
+        return expand(f"{WORK}/{system}/runs/{{run}}/{answer}", run=names)
+
+    return planned(answers)
+
+
 def upkeep_workers(system):
     return lambda wildcards: CONFIG[system]["datasets"][wildcards.dataset]["workers"]
 
@@ -45,7 +62,8 @@ def verification_files(system):
     return files
 
 
-for system in SYSTEMS:
+# Of datasets with samples.
+for system in (name for name in SYSTEMS if SYSTEMS[name].has_samples):
 
     rule:
         name:
@@ -79,15 +97,6 @@ for system in SYSTEMS:
             system=system,
         script:
             "../scripts/upkeep/rule_verified.py"
-
-    rule:
-        name:
-            f"{system}_verify"
-        input:
-            upkeep_answers(
-                UPKEEP.to_verify, UPKEEP.verify_request, system, "verify/passed.json"
-            ),
-        localrule: True
 
     rule:
         name:
@@ -126,12 +135,68 @@ for system in SYSTEMS:
         script:
             "../scripts/upkeep/rule_backup.py"
 
+
+# Training runs: one job a run, for few are as large as a dataset.
+for system in (name for name in SYSTEMS if SYSTEMS[name].runs):
+
+    rule:
+        name:
+            f"{system}_run_verification"
+        input:
+            request=upkeep_run_request(UPKEEP.verify_run_request, system),
+        output:
+            mark=f"{WORK}/{system}/runs/{{run}}/verify/passed.json",
+        log:
+            f"logs/{system}_run_verification/{{run}}.log",
+        conda:
+            f"../envs/{system}.yaml"
+        script:
+            "../scripts/upkeep/rule_verify_run.py"
+
+    rule:
+        name:
+            f"{system}_run_snapshot"
+        input:
+            request=upkeep_run_request(UPKEEP.backup_run_request, system),
+        output:
+            receipt=f"{WORK}/{system}/runs/{{run}}/backup/receipt.json",
+        log:
+            f"logs/{system}_run_snapshot/{{run}}.log",
+        conda:
+            f"../envs/{system}.yaml"
+        script:
+            "../scripts/upkeep/rule_backup_run.py"
+
+
+for system in SYSTEMS:
+
+    rule:
+        name:
+            f"{system}_verify"
+        input:
+            upkeep_answers(
+                UPKEEP.to_verify, UPKEEP.verify_request, system, "verify/passed.json"
+            ),
+            upkeep_run_answers(
+                UPKEEP.runs_to_verify,
+                UPKEEP.verify_run_request,
+                system,
+                "verify/passed.json",
+            ),
+        localrule: True
+
     rule:
         name:
             f"{system}_backup"
         input:
             upkeep_answers(
                 UPKEEP.to_back_up, UPKEEP.backup_request, system, "backup/receipt.json"
+            ),
+            upkeep_run_answers(
+                UPKEEP.runs_to_back_up,
+                UPKEEP.backup_run_request,
+                system,
+                "backup/receipt.json",
             ),
         localrule: True
 

@@ -5,14 +5,17 @@ Light: the Snakefile imports it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scripts.clip4mc.stage import clips_stage, frames_stage
+from scripts.cnclip.places import run_folders
 from scripts.pose.stage import pose_stages
 from scripts.shared.planning.stage import Stage
 from scripts.speaker.stage import embeddings_stage
 
 StagesOf = Callable[[Mapping[str, Any], str], tuple[Stage, ...]]
+RunsOf = Callable[[Mapping[str, Any]], Mapping[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class System:
         draw_samples: likewise the function that draws some samples; see `clip4mc.verified_sheet`.
         kept_files: patterns of files below a dataset's folder that a backup takes beside the samples, the files at the
             top and the figures, such as `boundaries/*.json`.
+        runs: the folder of each training run, by its name, from the whole configuration; None where it trains nothing.
+        has_samples: whether its datasets can have samples of their own. Without, nothing of them is to verify or back
+            up, and `X_prune` is the system's own to name.
     """
 
     stages: StagesOf
@@ -39,6 +45,8 @@ class System:
     listed_folders: str = ""
     draw_samples: str = ""
     kept_files: tuple[str, ...] = ()
+    runs: RunsOf | None = None
+    has_samples: bool = True
 
 
 def _clips(config: Mapping[str, Any], dataset: str) -> tuple[Stage, ...]:
@@ -77,4 +85,5 @@ SYSTEMS = {
         draw_samples="scripts.pose.figures.report_pictures:draw_samples",
         kept_files=("previews/*",),
     ),
+    "cnclip": System(stages=lambda _config, _dataset: (), runs=run_folders, has_samples=False),
 }

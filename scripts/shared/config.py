@@ -17,7 +17,10 @@ SHIPPED_CONFIG = SCHEMA_DIR.parent / "config.yaml"
 _ERRORS_SHOWN = 10
 _NEAREST_SHOWN = 3
 _ALIKE, _COMMON_WORD = 0.6, 0.3
-OF_THE_SYSTEM = ("datasets", "merge", "downloads", "motions")  # options of no dataset
+# Options of no dataset.
+OF_THE_SYSTEM = frozenset({"datasets", "merge", "downloads", "motions"}) | {
+    *("models", "runs", "zeroshot", "compare", "baseline", "export", "package"),
+}
 
 Schema = dict[str, Any]
 
@@ -161,7 +164,7 @@ def _defaults(schema: Schema) -> dict[str, Any]:
     return {
         name: part["default"]
         for name, part in schema["properties"].items()
-        if ("default" in part and part.get("type") != "object") or name == "datasets"
+        if "default" in part and (part.get("type") != "object" or isinstance(part.get("additionalProperties"), dict))
     }
 
 

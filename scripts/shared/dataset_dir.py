@@ -47,6 +47,21 @@ def dataset_link(config: Mapping[str, Any], system: str, name: str) -> Path | No
     return link if _chosen(config, system, name).absolute() != link.absolute() else None
 
 
+def put_link(link: Path, target: Path) -> None:
+    """Make a link in the results to a folder that lies elsewhere, in place of one to another folder.
+
+    Raises:
+        OSError: something that is no link is there, or the disk refuses.
+    """
+    target = target.absolute()
+    if link.is_symlink():
+        if Path(os.readlink(link)) == target:
+            return
+        link.unlink()
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
 def _chosen(config: Mapping[str, Any], system: str, name: str) -> Path:
     chosen = config[system]["datasets"][name].get("output_dir")
     return Path(chosen) if chosen else Path(config["results_dir"], system, name)

@@ -1,5 +1,6 @@
 """Files of `torch.save`, loaded without running what they may hold. Imports torch."""
 
+import errno
 import pickle
 import re
 from pathlib import Path
@@ -25,7 +26,9 @@ def load_plain(path: Path, *, mmap: bool = False) -> Any:
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which PyTorch says of an archive cut short
+            raise
         raise ConfigError(
             f"{path}: not loaded, and nothing in it was run, because it is damaged or holds more than tensors"
             f"{_reason(error)}; take the file from its publisher again, or save model.state_dict() alone"

@@ -15,10 +15,10 @@ from scripts.shared.errors import ConfigError, JobError, SampleError
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(parent_pid: int) -> None:
-    """Ask the kernel to kill this process when the job dies, so that no orphan decodes on."""
+def end_with_parent(parent_pid: int, *, by: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to send this process a signal when the job dies, so that no orphan decodes on."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
     if os.getppid() != parent_pid:
         sys.exit(0)
 

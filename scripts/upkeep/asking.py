@@ -14,9 +14,12 @@ from scripts.shared.planning.plans import PlanMode
 from scripts.shared.planning.stage import Stage
 from scripts.systems import SYSTEMS
 from scripts.upkeep.backup import DatasetToBackUp, check_backup_dir
+from scripts.upkeep.backup_run import RunToBackUp
 from scripts.upkeep.prune_plan import check_prune, describe_prune, plan_prune
 from scripts.upkeep.request_file import settle_request
+from scripts.upkeep.run_status import has_begun, runs_of
 from scripts.upkeep.verify import DatasetToVerify, StageToVerify
+from scripts.upkeep.verify_run import RunToVerify
 
 
 class Upkeep:
@@ -51,6 +54,18 @@ class Upkeep:
         """
         return self._request(system, dataset, "prune", self._prune)
 
+    def verify_run_request(self, system: str, run: str) -> Path:
+        """The request for the verification of a training run."""
+        return self._run_request(system, run, "verify", self._run_verification)
+
+    def backup_run_request(self, system: str, run: str) -> Path:
+        """The request for a snapshot of a training run.
+
+        Raises:
+            ConfigError: the system's `backup_dir` cannot be one.
+        """
+        return self._run_request(system, run, "backup", self._run_backup)
+
     def to_verify(self, system: str) -> list[str]:
         """The datasets that hold something to verify; see `_on_record`."""
         return self._on_record(system, "verify")
@@ -59,20 +74,30 @@ class Upkeep:
         """The datasets that hold something of which some may have to go; see `_on_record`."""
         return self._on_record(system, "prune")
 
+    def runs_to_verify(self, system: str) -> list[str]:
+        """The training runs that were begun; says of each other that it was not."""
+        return self._begun(system, "verify")
+
+    def runs_to_back_up(self, system: str) -> list[str]:
+        """The training runs that were begun, where the system has a `backup_dir`."""
+        return self._begun(system, "back up") if self._config[system].get("backup_dir") else []
+
     def to_back_up(self, system: str) -> list[str]:
         """The datasets that are to be backed up; says of each other that it is not.
 
         Raises:
-            ConfigError: there are datasets, but none of them has a `backup_dir`.
+            ConfigError: there are datasets or training runs, but none of them has a `backup_dir`.
             PlanningError: none of them holds anything.
         """
-        found = []
+        found: list[str] = []
         for dataset in self._on_record(system, "back up"):
             if self._config[system]["datasets"][dataset].get("backup_dir"):
                 found.append(dataset)
             else:
                 _say(f"{system} {dataset}: no backup_dir is configured: no copy is made")
-        if not found and self._config[system]["datasets"]:
+        # That of the system is that of its runs.
+        there = self._datasets(system) or self._runs(system)
+        if not found and there and not (self._config[system].get("backup_dir") and self._begun(system)):
             raise ConfigError(
                 f"{system}: no backup_dir is configured, so there is no copy of anything; name a folder on another "
                 "disk, such as --config backup_dir=/mnt/backup"
@@ -83,9 +108,9 @@ class Upkeep:
         """The datasets that hold something; says why others do not.
 
         Raises:
-            PlanningError: the system has datasets, but none of them does.
+            PlanningError: the system has datasets or training runs, but nothing of them is there.
         """
-        datasets = self._config[system]["datasets"]
+        datasets, runs = self._datasets(system), self._runs(system) if purpose != "prune" else {}
         found = []
         for dataset in datasets:
             stages = self._stages(system, dataset)
@@ -99,11 +124,30 @@ class Upkeep:
                 _say(f"{system} {dataset}: {folder} holds nothing that Polymill knows (it has no .state): left alone")
             else:
                 _say(f"{system} {dataset}: no {folder}: nothing to {purpose}; all_{system} makes it")
-        if not datasets:
-            _say(f"{system}: the configuration names no dataset, so there is nothing to {purpose}")
-        elif not found:
-            raise PlanningError(f"{system}: no dataset has anything to {purpose}; see above")
+        if not datasets and not runs:
+            what = "dataset" if SYSTEMS[system].has_samples else "training run"
+            _say(f"{system}: the configuration names no {what}, so there is nothing to {purpose}")
+        elif not found and not (runs and self._begun(system)):
+            raise PlanningError(f"{system}: no dataset{' or run' if runs else ''} has anything to {purpose}; see above")
         return found
+
+    def _datasets(self, system: str) -> Mapping[str, Any]:
+        """The datasets that can have samples."""
+        datasets: Mapping[str, Any] = self._config[system]["datasets"]
+        return datasets if SYSTEMS[system].has_samples else {}
+
+    def _runs(self, system: str) -> Mapping[str, Path]:
+        return runs_of(system, self._config)
+
+    def _begun(self, system: str, purpose: str = "") -> list[str]:
+        """The training runs that were begun; with a purpose says of each other that it was not."""
+        begun = []
+        for run, folder in self._runs(system).items():
+            if has_begun(folder):
+                begun.append(run)
+            elif purpose:
+                _say(f"{system} run {run}: never begun: nothing to {purpose}; all_{system} trains it")
+        return begun
 
     def _stages(self, system: str, dataset: str) -> tuple[Stage, ...]:
         return SYSTEMS[system].stages(self._config, dataset)
@@ -123,6 +167,31 @@ class Upkeep:
                 content = asked(system, dataset, stages)
                 self._asked[path] = settle_request(path, content, scratch=mode.scratch)
         return self._asked[path]
+
+    def _run_request(
+        self, system: str, run: str, purpose: str, asked: Callable[[str, str, Path], dict[str, Any]]
+    ) -> Path:
+        path = Path(self._config["work_dir"], system, "runs", run, purpose, "request.json")
+        mode = self._mode()
+        if mode.plans and path not in self._asked:
+            content = asked(system, run, self._runs(system)[run])
+            self._asked[path] = settle_request(path, content, scratch=mode.scratch)
+        return self._asked.get(path, path)
+
+    def _run_verification(self, system: str, run: str, folder: Path) -> dict[str, Any]:
+        return asdict(RunToVerify(label=f"{system} run {run}", system=system, run_dir=str(folder)))
+
+    def _run_backup(self, system: str, run: str, folder: Path) -> dict[str, Any]:
+        backup_dir = Path(self._config[system]["backup_dir"])
+        check_backup_dir(backup_dir, [Path(self._config["results_dir"]), Path(self._config["work_dir"]), folder])
+        task = RunToBackUp(
+            label=f"{system} run {run}",
+            run_dir=str(folder),
+            backup_dir=str(backup_dir),
+            folder=str(backup_dir / system / "runs" / run),
+            keep=self._config[system]["backup_keep"],
+        )
+        return asdict(task)
 
     def _verification(self, system: str, dataset: str, stages: tuple[Stage, ...]) -> dict[str, Any]:
         options, last = self._config[system]["datasets"][dataset], stages[-1]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.shared import atomic_files, layout
 from scripts.shared.errors import ConfigError, JobError, SampleError
@@ -114,17 +114,57 @@ def snapshots(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _SNAPSHOT.fullmatch(path.name))
 
 
-def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any]:
+class Begun(NamedTuple):
+    """A snapshot in the making.
+
+    Attributes:
+        snapshot: its folder, hidden until it is whole.
+        before: the whole ones, oldest first.
+        unfinished: those of backups that were ended, newest first.
+    """
+
+    snapshot: Path
+    before: list[Path]
+    unfinished: tuple[Path, ...]
+
+
+def begin_snapshot(label: str, folder: Path) -> Begun:
+    """Make the folder of a new snapshot.
+
+    Args:
+        label: what is backed up, in words.
+        folder: of its snapshots; this process holds the lock.
+
+    Raises:
+        JobError: a snapshot is of a later time than now.
+    """
     for path in folder.glob(f"{_REMOVING}*"):
         shutil.rmtree(path)
     before = snapshots(folder)
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3] + "Z"
     if before and name <= before[-1].name:
-        raise JobError(f"[{task.label}] {before[-1]} is newer than this machine's clock ({name}); set the clock")
+        raise JobError(f"[{label}] {before[-1]} is newer than this machine's clock ({name}); set the clock")
     unfinished = tuple(sorted(folder.glob(f"{_UNFINISHED}*"), reverse=True))
     snapshot = folder / f"{_UNFINISHED}{name}"
     snapshot.mkdir()
-    done = _copy_samples(task, snapshot, unfinished, before[-1] if before else None, workers)
+    return Begun(snapshot, before, unfinished)
+
+
+def finish_snapshot(begun: Begun) -> Path:
+    """Give a snapshot that is whole its name, and remove the unfinished ones."""
+    atomic_files.sync_folder(begun.snapshot)
+    folder = begun.snapshot.parent
+    whole = begun.snapshot.rename(folder / begun.snapshot.name.removeprefix(_UNFINISHED))
+    atomic_files.sync_folder(folder)
+    for path in begun.unfinished:
+        shutil.rmtree(path)
+    return whole
+
+
+def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any]:
+    begun = begin_snapshot(task.label, folder)
+    snapshot, before = begun.snapshot, begun.before
+    done = _copy_samples(task, snapshot, begun.unfinished, before[-1] if before else None, workers)
     if not done.n_samples and not done.busy:
         # A whole snapshot of nothing would push a good one out.
         shutil.rmtree(snapshot)
@@ -132,11 +172,7 @@ def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any
             f"[{task.label}] {task.dataset_dir} holds no finished sample: no snapshot was made, earlier ones are kept"
         )
     _copy_the_rest(task, snapshot)
-    atomic_files.sync_folder(snapshot)
-    whole = snapshot.rename(folder / name)
-    atomic_files.sync_folder(folder)
-    for path in unfinished:
-        shutil.rmtree(path)
+    whole = finish_snapshot(begun)
     log.info(
         "[%s] %s: %d samples%s; %d files copied (%.1f MB), %d linked to the snapshot before",
         task.label, whole, done.n_samples, _of_stages(task), done.n_copied, done.n_bytes / 1e6, done.n_linked,
@@ -145,7 +181,7 @@ def _back_up(task: DatasetToBackUp, folder: Path, workers: int) -> dict[str, Any
         log.warning("[%s] jobs work on shards that this snapshot therefore lacks (%s): older ones are all kept",
                     task.label, done.busy)  # fmt: skip
     else:
-        _remove_old([*before, whole], task.keep)
+        remove_old([*before, whole], task.keep)
     return {
         "snapshot": str(whole),
         "samples": done.n_samples,
@@ -232,7 +268,8 @@ def _other_files(dataset_dir: Path, kept_files: list[str]) -> Iterator[Path]:
         yield members
 
 
-def _remove_old(whole: list[Path], keep: int) -> None:
+def remove_old(whole: list[Path], keep: int) -> None:
+    """Remove the oldest snapshots, all but the last `keep`."""
     for path in whole[:-keep]:
         # Under another name at once: a snapshot that is half removed must not pass for one.
         removing = path.rename(path.with_name(f"{_REMOVING}{path.name}"))

@@ -19,7 +19,7 @@ from scripts.upkeep.shard_hold import shard_held
 
 _CHUNK_BYTES = 1 << 20
 # What is answered where a file cannot be linked or moved: no such thing here, too many links, gone.
-_NO_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES, errno.ENOENT)
+NO_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES, errno.ENOENT)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _taken(old: Path, new: Path, *, move: bool) -> bool:
     try:
         (os.rename if move else os.link)(old, new)
     except OSError as error:
-        if error.errno not in _NO_LINK:
+        if error.errno not in NO_LINK:
             raise
         return False
     return True

@@ -292,14 +292,15 @@ def _is_worked_on(stage: Stage, shard: str, files: Sequence[Path]) -> str:
     lock = LockFile(layout.shard_lock(stage.dataset_dir, stage.name, shard))
     held, holder = lock.is_held(), lock.last_holder()
     here = holder is not None and holder.host == socket.gethostname()
-    if held and holder and here and _is_stopped(holder.pid):
+    if held and holder and here and is_stopped(holder.pid):
         return "paused"
     lock_tells = held is not None and here
     fresh = bool(files) and time.time() - _changed_at(files[-1]) < _FRESH_S
     return "running" if held or (fresh and not lock_tells) else ""
 
 
-def _is_stopped(pid: int) -> bool:
+def is_stopped(pid: int) -> bool:
+    """Whether a process of this machine stands still by a signal."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_STOPPED
     except psutil.Error:

@@ -30,7 +30,7 @@ def look(config_path: Path) -> Iterator[Finding]:
         yield from check_packages(["base"])
         yield from (Finding("WRONG", line) for line in str(error).splitlines())
         return
-    used = [system for system in SYSTEMS if config[system]["datasets"]]
+    used = [system for system in SYSTEMS if config[system]["datasets"] or config[system].get("runs")]
     yield from check_packages(["base", *used])
     yield from check_libraries()
     yield from check_gpus(read_gpus())

@@ -2,9 +2,9 @@
 
 python -m scripts.upkeep.run_control pause|resume|stop [--configfile FILE]
 
-A run is found by what it holds: the process that planned a dataset has the dataset's lock, and a job that of its
-shard. Only processes that work in this folder are signalled, so that the run of another folder goes on, and that of
-another configuration in the same one.
+A run is found by what it holds: the process that planned a dataset has the dataset's lock, a job that of its shard,
+and a training that of its folder. Only processes that work in this folder are signalled, so that the run of another
+folder goes on, and that of another configuration in the same one.
 """
 
 import argparse
@@ -25,7 +25,10 @@ from scripts.shared.config import SHIPPED_CONFIG, read_config
 from scripts.shared.errors import PolymillError
 from scripts.shared.locks import Holder, LockFile
 from scripts.shared.planning.stage import Stage
+from scripts.shared.training.progress_file import read_progress
+from scripts.shared.training.run_folder import lock_file, progress_file, stop_file
 from scripts.upkeep.dataset_status import StageStatus, StatusReader, stages_of
+from scripts.upkeep.run_status import all_runs
 
 _LOOK_EVERY_S = 0.2
 _SAY_EVERY_S = 10.0
@@ -53,12 +56,14 @@ class Run:
     Attributes:
         processes: those of this folder on this machine; their children belong to them.
         stages: what they, and jobs on other hosts, work on.
+        trainings: the folders of the training runs among it, by their names in words.
         remote: jobs and runs on other hosts, in words.
         foreign: what works on the same datasets from another folder or as another user, in words.
     """
 
     processes: list[psutil.Process] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
+    trainings: dict[str, Path] = field(default_factory=dict)
     remote: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
@@ -67,17 +72,25 @@ def find_run(config: Mapping[str, Any], reader: StatusReader) -> Run:
     """Find what works on the datasets of a configuration now."""
     run = Run()
     found: dict[int, psutil.Process] = {}
+
+    def note(worker: Worker) -> bool:
+        if worker.process is None:
+            run.remote.append(worker.words)
+        elif worker.here:
+            found[worker.process.pid] = worker.process
+        else:
+            run.foreign.append(worker.words)
+        return worker.here
+
     for _, stages in stages_of(config):
         for stage in stages if isinstance(stages, list) else []:
             for worker in _workers(stage, reader.read(stage)):
-                if worker.process is None:
-                    run.remote.append(worker.words)
-                elif worker.here:
-                    found[worker.process.pid] = worker.process
-                else:
-                    run.foreign.append(worker.words)
-                if worker.here and stage not in run.stages:
+                if note(worker) and stage not in run.stages:
                     run.stages.append(stage)
+    for label, place in all_runs(config):
+        for worker in _trainers(label, place) if isinstance(place, Path) else ():
+            if note(worker) and isinstance(place, Path):
+                run.trainings[label] = place
     # A job that Snakemake started here is its child, and reached through it.
     run.processes = [process for process in found.values() if not _is_below(process, found)]
     return run
@@ -100,6 +113,25 @@ def _workers(stage: Stage, status: StageStatus) -> Iterator[Worker]:
         lock = LockFile(layout.shard_lock(stage.dataset_dir, stage.name, shard))
         if holder := lock.last_holder():
             yield from _worker(f"{stage.label} {shard}", lock.path, holder)
+
+
+def _trainers(label: str, folder: Path) -> Iterator[Worker]:
+    lock = LockFile(lock_file(folder))
+    holder = lock.last_holder()
+    if holder and (_is_here(holder) or lock.is_held()):
+        for worker in _worker(label, lock.path, holder):
+            # No dataset's lock leads to the run that started it.
+            yield worker._replace(process=worker.process and _snakemake_above(worker.process))
+
+
+def _snakemake_above(process: psutil.Process) -> psutil.Process:
+    """The outermost Snakemake of this folder that a process belongs to; itself where there is none."""
+    found = process
+    with suppress(psutil.Error):
+        for above in process.parents():
+            if Path(above.cwd()) == Path.cwd() and any("snakemake" in Path(word).name for word in above.cmdline()[:3]):
+                found = above
+    return found
 
 
 def _is_here(holder: Holder) -> bool:
@@ -179,17 +211,19 @@ def stop(run: Run, reader: StatusReader) -> Iterator[str]:
 
     Each job looks for the stop file, on whatever host it is; SIGTERM keeps Snakemake from starting more.
     """
-    if not run.stages:
+    if not run.stages and not run.trainings:
         yield from [_NOTHING, *_not_reached(run, "goes on")]
         return
     for stage in run.stages:
         layout.stop_file(stage.dataset_dir).touch()
+    for folder in run.trainings.values():
+        stop_file(folder).touch()
     for process in run.processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
     signal_all(run.processes, signal.SIGCONT)  # a paused run hears it when it goes on
     if run.processes:
-        yield "asked to stop; the samples in hand are being ended"
+        yield f"asked to stop; {_in_hand(run)} being ended"
     for words in run.remote:
         yield f"asked to stop as well: {words}"
     yield from _wait(run, reader)
@@ -201,7 +235,21 @@ def stop(run: Run, reader: StatusReader) -> Iterator[str]:
         else:
             layout.stop_file(stage.dataset_dir).unlink(missing_ok=True)
             yield f"stopped: {status.label}: {_counts(status)}; the same command goes on"
+    for label, folder in run.trainings.items():
+        seen = read_progress(progress_file(folder))
+        if any(_trainers(label, folder)):
+            yield f"{label}: the training on another host ends after the step in hand and a checkpoint"
+        else:
+            stop_file(folder).unlink(missing_ok=True)
+            steps = f": {seen.step:,} of {seen.steps:,} steps" if seen else ""
+            yield f"stopped: {label}{steps}; the same command goes on"
     yield from _not_reached(Run(foreign=run.foreign), "goes on")
+
+
+def _in_hand(run: Run) -> str:
+    if run.stages and run.trainings:
+        return "the samples and the steps in hand are"
+    return "the samples in hand are" if run.stages else "the steps in hand are"
 
 
 def _wait(run: Run, reader: StatusReader) -> Iterator[str]:
@@ -211,7 +259,7 @@ def _wait(run: Run, reader: StatusReader) -> Iterator[str]:
         if time.monotonic() - said >= _SAY_EVERY_S:
             said = time.monotonic()
             shards = [f"{stage.label} {shard}" for stage in run.stages for shard in reader.read(stage).running]
-            yield f"waiting for {', '.join(shards) or 'Snakemake to end'}"
+            yield f"waiting for {', '.join([*shards, *run.trainings]) or 'Snakemake to end'}"
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -18,6 +18,7 @@ from scripts.shared.errors import ConfigError
 from scripts.upkeep.dataset_status import StatusReader
 from scripts.upkeep.gpus import read_gpus
 from scripts.upkeep.machine import read_disks, read_machine
+from scripts.upkeep.run_status import read_runs
 from scripts.upkeep.status_screen import render
 
 _CLEAR = "\033[H\033[2J"
@@ -25,9 +26,11 @@ _CLEAR = "\033[H\033[2J"
 
 def screen(config: Mapping[str, Any], reader: StatusReader, *, colour: bool) -> str:
     """The whole status as text."""
-    stages = reader.read_all(config)
-    disks = read_disks([Path(config["results_dir"]), *(stage.folder for stage in stages if stage.folder)])
-    return render(stages, read_machine(), disks, read_gpus(), now=time.time(), colour=colour)
+    stages, now = reader.read_all(config), time.time()
+    runs = read_runs(config, now=now)
+    folders = [*(stage.folder for stage in stages), *(run.folder for run in runs)]
+    disks = read_disks([Path(config["results_dir"]), *filter(None, folders)])
+    return render(stages, read_machine(), disks, read_gpus(), now=now, colour=colour, runs=runs)
 
 
 def _seconds(text: str) -> float:

@@ -6,9 +6,11 @@ from textwrap import shorten, wrap
 
 from scripts.shared.planning.report import size_text
 from scripts.shared.progress import duration_text
+from scripts.shared.training.progress_file import ProgressSeen
 from scripts.upkeep.dataset_status import StageStatus
 from scripts.upkeep.gpus import Gpu, Gpus
 from scripts.upkeep.machine import Disk, Machine
+from scripts.upkeep.run_status import RunStatus
 
 WIDTH = 100
 _BAR = 20
@@ -17,7 +19,14 @@ _BOLD, _RED, _PLAIN = "\033[1m", "\033[1;31m", "\033[0m"
 
 
 def render(
-    stages: Sequence[StageStatus], machine: Machine, disks: Sequence[Disk], gpus: Gpus, *, now: float, colour: bool
+    stages: Sequence[StageStatus],
+    machine: Machine,
+    disks: Sequence[Disk],
+    gpus: Gpus,
+    *,
+    now: float,
+    colour: bool,
+    runs: Sequence[RunStatus] = (),
 ) -> str:
     """All that is known, in lines.
 
@@ -28,12 +37,12 @@ def render(
         gpus: the cards.
         now: Unix time.
         colour: whether the lines go to a terminal.
+        runs: how far the training runs are.
     """
     lines = [f"Polymill, {datetime.fromtimestamp(now):%Y-%m-%d %H:%M:%S}"]
-    if not stages:
+    if not stages and not runs:
         lines += ["", "The configuration names no dataset."]
-    for stage in stages:
-        heading, *rest = _stage_lines(stage, now)
+    for heading, *rest in [*(_stage_lines(stage, now) for stage in stages), *(_run_lines(run, now) for run in runs)]:
         lines += ["", f"{_BOLD}{heading}{_PLAIN}" if colour else heading, *rest]
     lines += ["", *_machine_lines(machine, disks)]
     for gpu in gpus.cards:
@@ -48,11 +57,8 @@ def _stage_lines(stage: StageStatus, now: float) -> Iterator[str]:
     yield f"{stage.label}: {_state(stage)}"
     if stage.wanted is not None:
         ended = stage.made + stage.failed
-        part = ended / stage.wanted if stage.wanted else 1.0
-        filled = int(part * _BAR)
-        # Rounded down: 100 % is said only where nothing is left.
         yield (
-            f"  [{'#' * filled}{'.' * (_BAR - filled)}] {int(part * 1000) / 10:5.1f} %  "
+            f"  {_bar(ended / stage.wanted if stage.wanted else 1.0)} %  "
             f"{stage.made:,} of {stage.wanted:,} made, {stage.failed:,} failed, {stage.left:,} left"
         )
     elif stage.made or stage.failed:
@@ -67,6 +73,34 @@ def _stage_lines(stage: StageStatus, now: float) -> Iterator[str]:
         yield f"  newest, {ago} ago: {_as_many_as_fit([sample.key for sample in stage.newest], WIDTH - 30)}"
     if stage.note:
         yield from wrap(stage.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _run_lines(run: RunStatus, now: float) -> Iterator[str]:
+    yield f"{run.label}: {run.state}"
+    if seen := run.progress:
+        yield (
+            f"  {_bar(seen.step / max(seen.steps, 1))} %  "
+            f"epoch {seen.epoch:,} of {seen.epochs:,}, step {seen.step:,} of {seen.steps:,}"
+        )
+        loss = "no number" if seen.loss is None else f"{seen.loss:.4g}"
+        yield f"  loss {loss}, learning rate {seen.lr:.3g}{_run_times(run, seen, now)}"
+    if run.note:
+        yield from wrap(run.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _run_times(run: RunStatus, seen: ProgressSeen, now: float) -> str:
+    if run.state == "running":
+        left = "" if seen.eta_s is None else f", {duration_text(max(seen.eta_s - (now - seen.at), 0))} left"
+        return f"{left}, told {duration_text(max(now - seen.at, 0))} ago"
+    if run.state == "paused":
+        return "; `make resume` lets it go on"
+    return f", trained for {duration_text(run.time_s)}"
+
+
+def _bar(part: float) -> str:
+    filled = int(part * _BAR)
+    # Rounded down: 100 % is said only where nothing is left.
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {int(part * 1000) / 10:5.1f}"
 
 
 def _state(stage: StageStatus) -> str:

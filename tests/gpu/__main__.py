@@ -9,7 +9,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-SUITES = ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks")
+SUITES = (
+    *("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks", "tests.gpu.cnclip_checks"),
+    "tests.gpu.cnclip_export_checks",
+)
 
 
 def main() -> int:

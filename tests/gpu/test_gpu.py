@@ -8,10 +8,11 @@ from types import ModuleType
 import pytest
 
 from scripts.shared.video import frames
-from tests.gpu import checks, pose_checks, speaker_checks
+from tests.gpu import checks, cnclip_checks, cnclip_export_checks, pose_checks, speaker_checks
 
 pytestmark = pytest.mark.gpu
-CHECKS = [(suite, check) for suite in (checks, speaker_checks, pose_checks) for check in suite.CHECKS]
+SUITES = (checks, speaker_checks, pose_checks, cnclip_checks, cnclip_export_checks)
+CHECKS = [(suite, check) for suite in SUITES for check in suite.CHECKS]
 
 
 @pytest.fixture(scope="module")

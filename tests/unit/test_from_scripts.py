@@ -21,6 +21,14 @@ FLAGS = {
     "--boundary_window", "--use_gmm", "--gmm_components", "--debug",
     "--text_path", "--temp_dir", "--final_dir", "--gpu_id", "--batch_size", "--sequence_length", "--frame_index",
     "--time_steps", "--cfg",
+    "--data_dir", "--splits", "--train-data", "--val-data", "--name", "--logs", "--reset-data-offset",
+    "--reset-optimizer", "--clip-weight-path", "--bert-weight-path", "--vision-model", "--text-model", "--batch-size",
+    "--accum-freq", "--gather-with-grad", "--max-epochs", "--lr", "--wd", "--warmup", "--precision", "--use-augment",
+    "--grad-checkpointing", "--freeze-vision", "--context-length", "--valid-num-workers", "--valid-step-interval",
+    "--valid-epoch-interval", "--save-step-frequency", "--save-epoch-frequency", "--distillation", "--kd_loss_weight",
+    "--teacher-model-name", "--use-flash-attention", "--extract-image-feats", "--extract-text-feats", "--image-data",
+    "--text-data", "--top-k", "--eval-batch-size", "--label-file", "--datapath", "--convert-text", "--convert-vision",
+    "--save-onnx-path", "--save-tensorrt-path",
 }  # fmt: skip
 SNAKEMAKE = re.compile(r"snakemake --profile (\w+) .*")
 
@@ -56,7 +64,7 @@ def test_what_took_the_place_of_a_flag_or_file_exists(row: list[str]) -> None:
 
 
 def test_every_key_that_the_page_names_in_passing_is_in_the_schemas() -> None:
-    named = set(re.findall(r"`((?:clip4mc|speaker|pose)\.[\w.]+)`", PAGE))
+    named = set(re.findall(r"`((?:clip4mc|speaker|pose|cnclip)\.[\w.]+)`", PAGE))
     assert named
     assert {name for name in named if not has_key(name)} == set()
 

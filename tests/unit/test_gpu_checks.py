@@ -19,7 +19,9 @@ from tests.soft_card import Factory, soft_context
 
 BARE = """
 import importlib, sys, sysconfig
-for module in ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks", "tests.gpu.__main__",
+for module in ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks", "tests.gpu.cnclip_checks",
+               "tests.gpu.cnclip_export_checks", "tests.bench.cnclip.bench_cnclip_encoding_gpu",
+               "tests.gpu.__main__", "tests.bench.cnclip.bench_cnclip_training_gpu",
                "tests.bench.bench_nvdec", "tests.bench.speaker.bench_embedding_gpu", "tests.bench.pose.bench_pose_gpu",
                "tests.bench.run"):
     importlib.import_module(module)
@@ -49,9 +51,9 @@ def test_av_and_numpy_are_all_that_the_checks_and_the_bench_import() -> None:
 
 def test_without_a_gpu_the_checks_are_skipped_with_the_reason_unless_one_is_required() -> None:
     ran = python("-m", "tests.gpu")
-    assert (ran.returncode, ran.stdout.count("skipped: no GPU answers")) == (0, 3)
+    assert (ran.returncode, ran.stdout.count("skipped: no GPU answers")) == (0, 5)
     ran = python("-m", "tests.gpu", POLYMILL_REQUIRE_GPU="1")
-    assert (ran.returncode, ran.stdout.count("FAILED: no GPU answers")) == (1, 3)
+    assert (ran.returncode, ran.stdout.count("FAILED: no GPU answers")) == (1, 5)
 
 
 @pytest.mark.parametrize(("required", "word"), [("", "skipped"), ("1", "FAILED")])

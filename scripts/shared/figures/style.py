@@ -3,6 +3,8 @@
 import io
 from contextlib import AbstractContextManager
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ _OTHER_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei"),
     *("WenQuanYi Micro Hei", "Droid Sans Fallback", "PingFang SC", "Arial Unicode MS", "Microsoft YaHei"),
 )
+# A Python package that is a font (Noto Sans SC), for systems that have none of them.
+_FONT_PACKAGE, _FONT_FILE = "pylopdf_fonts_zh_cn", "NotoSansSC-Regular.otf"
 
 
 def house_style() -> "AbstractContextManager[None]":
@@ -46,6 +50,9 @@ def house_style() -> "AbstractContextManager[None]":
 @cache
 def fonts() -> tuple[str, ...]:
     """Names of the fonts to draw with: the first that has a character draws it."""
+    package = find_spec(_FONT_PACKAGE)  # found, not imported
+    for folder in (package and package.submodule_search_locations) or ():
+        fontManager.addfont(Path(folder, _FONT_FILE))
     there = set(fontManager.get_font_names())
     return (_OWN_FONT, *(name for name in _OTHER_FONTS if name in there))
 

@@ -4,7 +4,6 @@ It runs in the process that the user started, before any job. Whatever is not a 
 ...) is given a scratch folder, and then nothing is written: a shard whose plan would change gets an empty file there.
 """
 
-import os
 import shutil
 from array import array
 from collections import defaultdict
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.shared import atomic_files, layout, ledger
+from scripts.shared.dataset_dir import put_link
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import index_plan
@@ -258,13 +258,7 @@ def link_results(stage: Stage) -> None:
     """Make the results folder's entry for a dataset that lies elsewhere."""
     if stage.link is None:
         return
-    target = _link_target(stage).absolute()
-    if stage.link.is_symlink():
-        if Path(os.readlink(stage.link)) == target:
-            return
-        stage.link.unlink()
-    stage.link.parent.mkdir(parents=True, exist_ok=True)
-    stage.link.symlink_to(target)
+    put_link(stage.link, _link_target(stage))
 
 
 def _link_target(stage: Stage) -> Path:

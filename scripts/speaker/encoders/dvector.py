@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.shared.onnx_session import open_session
 from scripts.speaker.encoders.model_folder import packaged_weights
-from scripts.speaker.encoders.onnx import open_session, run_session
+from scripts.speaker.encoders.onnx import WITHOUT_CUDA, run_session
 
 MEL_BANDS = 40
 WINDOW_FRAMES = 80
@@ -26,7 +27,9 @@ class DvectorEncoder:
 
     def __init__(self, *, name: str, device: str = "cpu") -> None:
         self.name = name
-        self._session, self.device = open_session(packaged_weights("dvector"), device=device, precision="float32")
+        self._session, self.device = open_session(
+            packaged_weights("dvector"), device=device, precision="float32", instead=WITHOUT_CUDA
+        )
         self.dim = int(self._session.get_outputs()[0].shape[1])
 
     def embed(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -148,4 +148,4 @@ def test_all_errors_are_told_at_once() -> None:
 
 
 def test_each_system_of_the_schema_has_datasets() -> None:
-    assert systems(read_schema()) == ["clip4mc", "speaker", "pose"]
+    assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip"]

@@ -14,8 +14,9 @@ import pytest
 from scripts.shared import layout
 from scripts.shared.locks import LockFile
 from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.training import run_folder
 from scripts.systems import System
-from scripts.upkeep import dataset_status, run_control
+from scripts.upkeep import dataset_status, run_control, run_status
 from scripts.upkeep.dataset_status import StatusReader
 from scripts.upkeep.run_control import Run, find_run, pause, resume, stop
 from tests.snakemake_run import ROOT, everything
@@ -46,7 +47,9 @@ Hold = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def hold(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
     """Starts processes that hold locks; this test's folder is the toy's."""
-    monkeypatch.setattr(dataset_status, "SYSTEMS", {"toy": System(stages=lambda *_: (toy.stage(),))})
+    for module in (dataset_status, run_status):
+        systems = {"toy": System(stages=lambda *_: (toy.stage(),), runs=lambda _: {"tiny": toy.root / "runs" / "tiny"})}
+        monkeypatch.setattr(module, "SYSTEMS", systems)
     monkeypatch.chdir(toy.root)
     plan_dataset(toy.stage(), scratch=None)
     release()
@@ -219,3 +222,30 @@ def test_the_command_says_what_it_did(toy: Toy, hold: Hold, capsys: pytest.Captu
     assert capsys.readouterr().out == "nothing runs in this folder for this configuration\n"
     assert run_control.main(["pause", "--configfile", "none.yaml"]) == 1
     assert capsys.readouterr().err == "none.yaml: No such file or directory\n"
+
+
+def test_a_training_is_paused_and_stopped_and_asked_by_its_own_file(
+    toy: Toy, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = toy.root / "runs" / "tiny"
+    process = hold(run_folder.lock_file(folder))
+    found = find()
+    assert (found.trainings, found.stages) == ({"toy run tiny": folder}, [])
+    assert pause(found)[0].startswith("paused 2 processes")
+    asked: list[bool] = []
+
+    def wait(_run: Run, _reader: StatusReader) -> list[str]:
+        asked.append(run_folder.stop_file(folder).exists())
+        return []
+
+    monkeypatch.setattr(run_control, "_wait", wait)
+    said = []
+    for line in stop(find(), StatusReader()):
+        said.append(line)
+        process.wait()
+    assert asked == [True]
+    assert said == [
+        "asked to stop; the steps in hand are being ended",
+        "stopped: toy run tiny; the same command goes on",
+    ]
+    assert not run_folder.stop_file(folder).exists()

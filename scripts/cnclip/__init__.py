@@ -1,0 +1,1 @@
+"""Chinese CLIP: data, training, evaluation, compression and export of Chinese image-text models."""

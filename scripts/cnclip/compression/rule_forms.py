@@ -1,0 +1,24 @@
+"""Rule `cnclip_forms`."""
+
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
+        from scripts.cnclip.evaluation.job_device import job_device
+
+        params, wanted = snakemake.params, snakemake.resources.get("gpu", 0)
+        with job_device(n_gpus=wanted, gpus=params.gpus, jobs_per_gpu=params.jobs_per_gpu) as device:
+            # Here: a missing package is named in the log, and no CUDA library loads before a GPU is held.
+            from scripts.cnclip.compression.forms import compare_forms
+
+            compare_forms(
+                Path(params.model),
+                Path(snakemake.input.export),
+                table=Path(snakemake.output.table),
+                timings=Path(snakemake.output.timings),
+                figure=Path(snakemake.output.figure),
+                evaluations={form: Path(folder) for form, folder in params.evaluations.items()},
+                device=device,
+            )

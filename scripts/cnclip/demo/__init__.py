@@ -1,0 +1,1 @@
+"""The demo bundle: a model, pictures, results and a notebook in one folder."""

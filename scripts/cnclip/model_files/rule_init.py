@@ -1,0 +1,11 @@
+"""Rule `cnclip_init`."""
+
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
+        from scripts.cnclip.model_files.init import make_init  # here: a missing package is named in the log
+
+        make_init(dict(snakemake.params.settings) | dict(snakemake.input.items()), Path(snakemake.output[0]))

@@ -1,0 +1,1 @@
+"""A text encoder of many languages, taught to land where the Chinese text tower lands."""

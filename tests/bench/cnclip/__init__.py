@@ -1,0 +1,1 @@
+"""What the cnclip system is measured on."""

@@ -1,0 +1,48 @@
+"""A process of a training as `launch` starts it, that only meets what it is told to. Light: no torch.
+
+python -m tests.toy_worker SETTINGS.json
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from scripts.shared.errors import ConfigError, StoppedError
+from scripts.shared.stop_request import StopRequest
+from scripts.shared.training.launch import worker_main
+
+
+def meet(settings: Path) -> None:
+    asked = json.loads(settings.read_text(encoding="utf-8"))
+    rank, n = os.environ["RANK"], os.environ["WORLD_SIZE"]
+    print(f"I am {rank} of {n}", flush=True)
+    what = asked.get(rank, "waits")
+    if what == "early":  # as one that imports for long
+        Path(asked["told"]).touch()
+        time.sleep(60)
+    with StopRequest(settings.with_name("stop")) as stop:
+        if "told" in asked:
+            Path(asked["told"]).with_suffix(f".{rank}").write_text(str(os.getpid()))
+        if what == "defect":
+            raise ZeroDivisionError("by zero, of all things")
+        if what == "config":
+            raise ConfigError("teacher.npz: made of other pictures; make it again")
+        if what == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "exits":
+            sys.exit(9)
+        if what == "loses a partner":  # as gloo does a little after the partner is gone
+            time.sleep(0.2)
+            raise RuntimeError("Connection closed by peer")
+        while what == "waits" and not stop():
+            time.sleep(0.01)
+        if what == "waits":
+            settings.with_name(f"checkpoint.{rank}").touch()
+            raise StoppedError("[toy] asked to end by " + stop.by)
+
+
+if __name__ == "__main__":
+    worker_main(meet)
