@@ -228,7 +228,7 @@ rule cnclip_comparison:
     params:
         baseline=CNCLIP.get("baseline", ""),
         trained_on=lambda wildcards: {
-            form: runs.trained_on(CONFIG, runs.of_model(form))
+            form: runs.trained_on(CONFIG, form)
             for form in runs.compared(CNCLIP)
         },
         seed=CNCLIP["seed"],

@@ -80,11 +80,7 @@ def cnclip_init_settings(wildcards):
     settings = {key: options[key] for key in keys if key in options}
     return settings | {
         "name": f"{wildcards.run}.init",
-        "trained_on": (
-            runs.trained_on(CONFIG, options["init"])
-            if isinstance(options["init"], str) and options["init"] != runs.RANDOM
-            else []
-        ),
+        "trained_on": runs.trained_on(CONFIG, f"{wildcards.run}.init"),
     }
 
 

@@ -179,13 +179,12 @@ def exported(cnclip: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def trained_on(config: Mapping[str, Any], name: str) -> list[str]:
-    """The datasets that a model has seen in training, itself or what it began with."""
-    cnclip = config["cnclip"]
+def trained_on(config: Mapping[str, Any], form: str) -> list[str]:
+    """The datasets that a model, or a form of it, has seen in training, itself or what it began with."""
+    cnclip, name = config["cnclip"], of_model(form)
     if name in cnclip["models"]:
         return list(cnclip["models"][name].get("trained_on", []))
     options = run_options(config, name)
-    before = (
-        trained_on(config, options["init"]) if isinstance(options["init"], str) and options["init"] != RANDOM else []
-    )
-    return list(dict.fromkeys([*before, options["dataset"]]))
+    init = options["init"]
+    before = trained_on(config, init) if isinstance(init, str) and init != RANDOM else []
+    return before if form_of(form) == INIT else list(dict.fromkeys([*before, options["dataset"]]))

@@ -7,10 +7,10 @@ from pathlib import Path
 from scripts.cnclip.demo.examples import Split, write_examples
 from scripts.cnclip.demo.notebook import notebook
 from scripts.cnclip.model_files.folder import read_facts
-from scripts.cnclip.model_files.new_folder import new_folder
 from scripts.shared.atomic_files import TEMPORARY_PREFIX
 from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import JobError
+from scripts.shared.new_folder import new_folder
 
 MODEL, EXAMPLES, NOTEBOOK, README = "model", "examples", "demo.ipynb", "README.md"
 RESULTS_CSV, RESULTS_TABLE = "results.csv", "results.md"

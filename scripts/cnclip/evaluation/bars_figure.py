@@ -18,27 +18,32 @@ Row = Mapping[str, Any]
 
 
 def recall_figure(rows: Sequence[Row], *, title: str) -> Figure:
-    """Draw the measured rows of the comparison: a panel a data set and direction.
+    """Draw the measured rows of the comparison: a panel a data set, language and direction.
 
     Args:
         rows: `retrieval` of `comparison.compare`.
         title: of the figure.
     """
     measured = [row for row in rows if row["source"] == "measured"]
-    datasets = list(dict.fromkeys(row["dataset"] for row in measured))
+    sets = list(dict.fromkeys((row["dataset"], row["language"]) for row in measured))
     directions = [one for one in DIRECTIONS if any(row["direction"] == one for row in measured)] or DIRECTIONS[:1]
-    models = max([1, *(len(_of(measured, dataset, one)) for dataset in datasets for one in directions)])
+    models = max([1, *(len(_of(measured, *one, direction)) for one in sets for direction in directions)])
     with house_style():
-        height = 1.4 + max(1, len(datasets)) * (0.9 + 0.52 * models)
+        height = 1.4 + max(1, len(sets)) * (0.9 + 0.52 * models)
         figure = Figure(figsize=(3.5 + 4.6 * len(directions), height), layout="constrained")
         figure.suptitle(drawable(title), x=0.01, ha="left")
         if not measured:
             say_instead(figure.add_subplot(), "nothing is measured")
             return figure
-        panels = figure.subplots(len(datasets), len(directions), squeeze=False, sharey="row", sharex=True)
-        for across, dataset in zip(panels, datasets, strict=True):
+        panels = figure.subplots(len(sets), len(directions), squeeze=False, sharex=True)
+        for across, (dataset, language) in zip(panels, sets, strict=True):
             for axes, direction in zip(across, directions, strict=True):
-                _draw_recall(axes, _of(measured, dataset, direction), title=f"{dataset}, {FIELDS[direction].words}")
+                rows = _of(measured, dataset, language, direction)
+                if any(not row.get("refused") for row in rows) or not language:
+                    texts = f", texts in {language}" if language else ""
+                    _draw_recall(axes, rows, title=f"{dataset}{texts}, {FIELDS[direction].words}")
+                else:
+                    axes.set_axis_off()
         _legend(figure, [(_COLORS[name], words) for name, words in _NAMES.items()])
     return figure
 
@@ -70,9 +75,10 @@ def accuracy_figure(rows: Sequence[Row], *, title: str) -> Figure:
     return figure
 
 
-def _of(rows: Sequence[Row], dataset: str, direction: str) -> list[Row]:
+def _of(rows: Sequence[Row], dataset: str, language: str, direction: str) -> list[Row]:
     """Rows of a panel; a refused model stands in each."""
-    return [row for row in rows if row["dataset"] == dataset and row["direction"] in (direction, "")]
+    here = [row for row in rows if row["dataset"] == dataset]
+    return [row for row in here if row.get("refused") or (row["language"], row["direction"]) == (language, direction)]
 
 
 def _draw_recall(axes: Axes, rows: Sequence[Row], *, title: str) -> None:
@@ -119,8 +125,7 @@ def _draw_group(axes: Axes, rows: Sequence[Row], names: Sequence[str], colors: M
 
 
 def _named(row: Row) -> str:
-    language = f" [{row['language']}]" if row.get("language") else ""
-    return drawable(f"{row['model']}{language}") + f"\n{row['seen']}"
+    return drawable(row["model"]) + f"\n{row['seen']}"
 
 
 def _legend(figure: Figure, colors: Sequence[tuple[str, str]]) -> None:

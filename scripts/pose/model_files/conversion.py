@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scripts.pose.model_files.archive import check_pickle, read_records
 from scripts.pose.model_files.assembly import Part, make_autoencoder, make_length_estimator, make_mardm
 from scripts.pose.model_files.mean_std import read_mean_std
 from scripts.pose.model_files.model_file import PoseModel, write_model
 from scripts.pose.model_files.official import ModelFiles, identify
 from scripts.shared.errors import ConfigError, JobError
+from scripts.shared.torch_archive import check_pickle, read_records
 from scripts.shared.torch_file import load_plain
 
 KEYS = {"ae": "ae", "mardm": "ema_mardm", "length_estimator": "estimator"}  # of the one table that is needed

@@ -6,12 +6,12 @@ Source: the layout in which the authors of MARDM publish their checkpoints.
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.pose.model_files.archive import read_records
 from scripts.pose.model_files.header import SUFFIX, check_wanted, read_header
 from scripts.pose.model_files.mean_std import find_mean_std, read_mean_std
 from scripts.pose.text.identity import CLIP
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_file, digest_value
+from scripts.shared.torch_archive import read_records
 
 MARDM_FOLDERS = {"sit": "MARDM_SiT_XL", "ddpm": "MARDM_DDPM_XL"}
 AE_FILES = {"t2m": "latest.tar", "kit": "net_best_fid.tar"}

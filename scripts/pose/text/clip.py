@@ -19,12 +19,12 @@ from torch import Tensor
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
 
-from scripts.pose.model_files.archive import is_archive, is_torchscript
 from scripts.pose.nets.loading import load_state
 from scripts.pose.text.encoder import Tokens
 from scripts.pose.text.identity import clip_weights
 from scripts.shared.clip_tokens import ClipTokenizer
 from scripts.shared.errors import ConfigError
+from scripts.shared.torch_archive import is_archive, is_torchscript
 from scripts.shared.torch_file import load_plain
 
 _HEAD_WIDTH = 64  # of all of OpenAI's text towers

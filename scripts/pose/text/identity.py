@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scripts.pose.model_files.archive import is_archive, list_records
 from scripts.pose.model_files.safetensors_table import read_table
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_bytes, digest_value
+from scripts.shared.torch_archive import is_archive, list_records
 
 # The text encoders, as plans and model files name them.
 CLIP, MINILM = "clip", "minilm"

@@ -116,3 +116,5 @@ def test_what_a_model_was_trained_on_includes_what_it_began_with() -> None:
     )
     assert runs.trained_on(asked, "first") == ["flickr", "muge"]
     assert runs.trained_on(asked, "fresh") == ["muge"]
+    assert runs.trained_on(asked, "first.onnx_int8") == ["flickr", "muge"]
+    assert (runs.trained_on(asked, "first.init"), runs.trained_on(asked, "fresh.init")) == (["flickr"], [])

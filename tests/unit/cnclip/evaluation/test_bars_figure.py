@@ -25,6 +25,19 @@ def test_every_model_and_direction_has_bars_intervals_and_chance(tmp_path: Path)
     assert "60 asked, 40 to choose from" in words(figure)
 
 
+def test_bars_stand_beside_their_model_where_some_texts_are_in_another_language(tmp_path: Path) -> None:
+    rows = table(tmp_path, [measured(tmp_path, "plain"), measured(tmp_path, "other")])["retrieval"]
+    worse = {"language": "en", "r1": 1.0, "r1_low": 0.5, "r1_high": 2.0}
+    mixed = [each for row in rows for each in ([row, {**row, **worse}] if row["direction"] == "t2i" else [row])]
+    figure = recall_figure(mixed, title="t")
+    panels = {axes.get_title(loc="left").split(" (")[0]: axes for axes in figure.axes if axes.axison}
+    assert len(panels) == 3
+    english = next(axes for title, axes in panels.items() if "texts in en" in title)
+    for axes in panels.values():
+        assert [label.get_text().split("\n")[0] for label in axes.get_yticklabels()] == ["plain", "other"]
+    assert [round(bar.get_width(), 2) for bar in english.patches[::3]] == [1.0, 1.0]
+
+
 def test_accuracy_has_a_bar_a_model_and_the_line_of_chance(tmp_path: Path) -> None:
     zeroshot = [labelled(tmp_path, "plain", "1100"), labelled(tmp_path, "other", "1110")]
     (axes,) = accuracy_figure(table(tmp_path, [], zeroshot)["zeroshot"], title="t").axes

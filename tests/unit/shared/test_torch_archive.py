@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts.pose.model_files.archive import check_pickle, read_records
 from scripts.shared.errors import ConfigError
+from scripts.shared.torch_archive import check_pickle, read_records
 
 
 @pytest.fixture
