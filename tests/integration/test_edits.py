@@ -486,7 +486,12 @@ READ_ONLY = {
 }
 
 
-@pytest.mark.parametrize("mode", READ_ONLY)
+RELATIVES = {"--rulegraph", "--summary", "--list-changes"}  # of modes that are there
+
+
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=pytest.mark.slow if mode in RELATIVES else ()) for mode in READ_ONLY]
+)
 def test_a_mode_that_runs_nothing_writes_nothing(mode: str, finished: Workplace, tmp_path: Path) -> None:
     here = finished.copy(tmp_path / "here")
     touch_clip(1)(here)
