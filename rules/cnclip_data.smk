@@ -1,26 +1,21 @@
 # Chinese CLIP, data: TSV and JSON Lines checked picture by picture, then an LMDB a split in the official layout.
-from scripts.cnclip import places, runs
-from scripts.cnclip.data.ranges import n_shards
+from scripts.cnclip import inputs, places, runs
 
 CNCLIP = CONFIG["cnclip"]
-CNCLIP_RESULTS = f"{RESULTS}/cnclip"
-CNCLIP_DATA = f"{CNCLIP_RESULTS}/data/{{dataset}}"
+CNCLIP_RESULTS = str(places.results(CONFIG))
+CNCLIP_DATA = str(places.data_folder(CONFIG, "{dataset}"))
 CNCLIP_WORK = f"{WORK}/cnclip"
-CNCLIP_DEMO = f"{CNCLIP_RESULTS}/demo_data"
-CNCLIP_DEMO_SHARDS = 2
+CNCLIP_DEMO = str(places.demo_root(CONFIG))
 CNCLIP_CHECKED = f"{CNCLIP_WORK}/data/{{dataset}}/{{split}}/checked/{{shard}}.jsonl"
-CNCLIP_TABLES = {
-    "pictures": f"{CNCLIP_DATA}/pictures/{{split}}.npz",
-    "texts": f"{CNCLIP_DATA}/texts/{{split}}.jsonl",
-}
-CNCLIP_LMDB = f"{CNCLIP_DATA}/lmdb/{{split}}"
+CNCLIP_TABLES = places.tables(CONFIG, "{dataset}", "{split}")
+CNCLIP_LMDB = str(places.lmdb_folder(CONFIG, "{dataset}", "{split}"))
 
 
 wildcard_constraints:
     split="train|valid|test",
     run="[A-Za-z0-9_-]+",
     model="[A-Za-z0-9_-]+",
-    form=r"[A-Za-z0-9_-]+(\.(init|onnx_fp32|onnx_fp16|onnx_int8|tensorrt))?",
+    form=rf"[A-Za-z0-9_-]+(\.({'|'.join([runs.INIT, *runs.EXPORTED_FORMS])}))?",
     zeroshot="[A-Za-z0-9_-]+",
 
 
@@ -35,11 +30,7 @@ def cnclip_splits(dataset):
 
 @functools.cache
 def cnclip_n_shards(dataset, split):
-    """Jobs that check, or encode, the pictures of a split."""
-    if places.is_demo(CONFIG, dataset):
-        return CNCLIP_DEMO_SHARDS
-    size = places.pictures_bytes(CONFIG, dataset, split)
-    return n_shards(size, CNCLIP["datasets"][dataset]["shard_bytes"])
+    return places.n_shards(CONFIG, dataset, split)
 
 
 def cnclip_shards(dataset, split):
@@ -116,7 +107,7 @@ rule cnclip_demo_data:
         *expand(f"{CNCLIP_DEMO}/{{split}}_texts.en.jsonl", split=("valid", "test")),
         parallel=f"{CNCLIP_DEMO}/parallel.jsonl",
         zeroshot=directory(f"{CNCLIP_DEMO}/zeroshot/subjects"),
-        credits=f"{CNCLIP_DEMO}/CREDITS.md",
+        credits=f"{CNCLIP_DEMO}/{places.CREDITS}",
     log:
         "logs/cnclip_demo_data.log",
     conda:

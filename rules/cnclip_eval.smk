@@ -1,12 +1,12 @@
 # Chinese CLIP, evaluation: features, retrieval, classification without training, and the comparison of the models.
-def cnclip_of_form(form):
-    """What a model, or a form of it, is loaded from."""
-    return str(places.model_folder(CONFIG, form))
+CNCLIP_EVAL = str(places.evaluation_folder(CONFIG, "{form}", "{dataset}"))
+CNCLIP_FEATURES = places.feature_files(CONFIG, "{form}", "{dataset}", "{split}")
+CNCLIP_LABELLED = places.zeroshot_files(CONFIG, "{form}", "{zeroshot}")
 
 
 @planned
 def cnclip_form_folder(wildcards):
-    return cnclip_of_form(wildcards.form)
+    return str(places.model_folder(CONFIG, wildcards.form))
 
 
 localrules:
@@ -82,38 +82,16 @@ rule cnclip_features:
         "../scripts/cnclip/evaluation/rule_join_features.py"
 
 
-def cnclip_split(dataset):
-    """The split that models are measured on."""
-    split = CNCLIP["datasets"][dataset]["split"]
-    if split not in cnclip_splits(dataset):
-        raise ConfigError(
-            f"cnclip.datasets.{dataset}.split: there is no {split} split; "
-            f"there are {', '.join(cnclip_splits(dataset))}"
-        )
-    return split
-
-
-@planned
-def cnclip_scores_inputs(wildcards):
-    dataset, form = wildcards.dataset, wildcards.form
-    split = cnclip_split(dataset)
-    languages = CNCLIP["datasets"][dataset]["languages"]
-    return cnclip_features(form, dataset, split) | {
-        "texts": CNCLIP_TABLES["texts"].format(dataset=dataset, split=split),
-        "pictures": CNCLIP_TABLES["pictures"].format(dataset=dataset, split=split),
-        "tsv": str(places.pictures_file(CONFIG, dataset, split)),
-        "model": cnclip_of_form(form),
-        "languages": [
-            str(places.texts_file(CONFIG, dataset, split, language))
-            for language in languages
-        ],
-    }
-
-
 # Recall both ways, with the official prediction and score files beside.
 rule cnclip_scores:
     input:
-        unpack(cnclip_scores_inputs),
+        unpack(
+            planned(
+                lambda wildcards: inputs.scores_inputs(
+                    CONFIG, wildcards.form, wildcards.dataset
+                )
+            )
+        ),
     output:
         metrics=f"{CNCLIP_EVAL}/metrics.json",
         hits=f"{CNCLIP_EVAL}/hits.npz",
@@ -130,7 +108,9 @@ rule cnclip_scores:
     resources:
         mem_mb=8000,
     params:
-        split=lambda wildcards: cnclip_split(wildcards.dataset),
+        split=planned(
+            lambda wildcards: inputs.measured_split(CONFIG, wildcards.dataset)
+        ),
         directions=cnclip_option("directions"),
         languages=cnclip_option("languages"),
         name=lambda wildcards: wildcards.form,
@@ -139,18 +119,12 @@ rule cnclip_scores:
         "../scripts/cnclip/evaluation/rule_scores.py"
 
 
-def cnclip_zeroshot_root(name):
-    chosen = CNCLIP["zeroshot"][name]["root"]
-    return f"{CNCLIP_DEMO}/zeroshot/subjects" if chosen == places.DEMO else chosen
-
-
 rule cnclip_zeroshot_predictions:
     input:
         model=cnclip_form_folder,
-        pictures=lambda wildcards: cnclip_zeroshot_root(wildcards.zeroshot),
+        pictures=lambda wildcards: str(places.zeroshot_root(CONFIG, wildcards.zeroshot)),
     output:
-        predictions=f"{CNCLIP_RESULTS}/zeroshot_predictions/{{form}}/{{zeroshot}}.json",
-        metrics=f"{CNCLIP_RESULTS}/zeroshot_predictions/{{form}}/{{zeroshot}}.metrics.json",
+        **CNCLIP_LABELLED,
     log:
         "logs/cnclip_zeroshot_predictions/{form}/{zeroshot}.log",
     conda:
@@ -170,32 +144,9 @@ rule cnclip_zeroshot_predictions:
         "../scripts/cnclip/evaluation/rule_zeroshot.py"
 
 
-def cnclip_eval_datasets():
-    """The datasets that have the split which models are measured on."""
-    return [
-        name
-        for name, dataset in CNCLIP["datasets"].items()
-        if dataset["split"] in cnclip_splits(name)
-    ]
-
-
-def cnclip_measured(forms):
-    """The measurements of some models on every dataset and every set of labelled pictures."""
-    return {
-        "metrics": expand(
-            f"{CNCLIP_EVAL}/metrics.json", form=forms, dataset=cnclip_eval_datasets()
-        ),
-        "zeroshot": expand(
-            f"{CNCLIP_RESULTS}/zeroshot_predictions/{{form}}/{{zeroshot}}.metrics.json",
-            form=forms,
-            zeroshot=CNCLIP["zeroshot"],
-        ),
-    }
-
-
 @planned
 def cnclip_comparison_inputs(wildcards):
-    return cnclip_measured(runs.compared(CNCLIP))
+    return inputs.measurements(CONFIG, runs.compared(CNCLIP))
 
 
 rule cnclip_comparison:
@@ -228,8 +179,7 @@ rule cnclip_comparison:
     params:
         baseline=CNCLIP.get("baseline", ""),
         trained_on=lambda wildcards: {
-            form: runs.trained_on(CONFIG, form)
-            for form in runs.compared(CNCLIP)
+            form: runs.trained_on(CONFIG, form) for form in runs.compared(CNCLIP)
         },
         seed=CNCLIP["seed"],
     script:
@@ -257,16 +207,13 @@ rule cnclip_languages:
 
 @planned
 def cnclip_eval_targets(wildcards):
-    forms = runs.compared(CNCLIP)
-    if not cnclip_eval_datasets() or not forms:
+    forms, datasets = runs.compared(CNCLIP), inputs.measured_datasets(CONFIG)
+    if not datasets or not forms:
         return []
-    several = [
-        name for name in cnclip_eval_datasets() if CNCLIP["datasets"][name]["languages"]
-    ]
     by_language = expand(
         f"{CNCLIP_EVAL}/figures/languages.png",
-        form=[form for form in forms if runs.is_multilingual(CONFIG, form)],
-        dataset=several,
+        form=[form for form in forms if runs.is_multilingual(CNCLIP, form)],
+        dataset=[name for name in datasets if CNCLIP["datasets"][name]["languages"]],
     )
     return by_language + [
         f"{CNCLIP_RESULTS}/comparison/{name}"
@@ -281,4 +228,4 @@ rule cnclip_eval:
 
 rule cnclip_zeroshot:
     input:
-        planned(lambda wildcards: cnclip_measured(runs.compared(CNCLIP))["zeroshot"]),
+        planned(lambda wildcards: cnclip_comparison_inputs(wildcards)["zeroshot"]),

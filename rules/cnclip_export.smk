@@ -11,7 +11,7 @@ localrules:
 
 
 def cnclip_model_path(wildcards):
-    return cnclip_of_form(wildcards.model)
+    return str(places.model_folder(CONFIG, wildcards.model))
 
 
 # TensorRT is tried where a GPU is; elsewhere export.json says why it is not there.
@@ -28,7 +28,7 @@ rule cnclip_export_model:
         "../envs/cnclip.yaml"
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=12000,
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
     params:
         model=planned(cnclip_model_path),
         name=lambda wildcards: wildcards.model,
@@ -39,21 +39,8 @@ rule cnclip_export_model:
         "../scripts/cnclip/compression/rule_export.py"
 
 
-def cnclip_first_dataset():
-    """The dataset that forms and packages are measured on; none where none has the split."""
-    return cnclip_eval_datasets()[:1]
-
-
 def cnclip_metrics_of_forms(wildcards):
-    """The measurements of a model and its ONNX forms on the first dataset, by form."""
-    names = {"torch": wildcards.model} | {
-        form: f"{wildcards.model}.{form}" for form in runs.ONNX_FORMS
-    }
-    return {
-        form: CNCLIP_EVAL.format(form=name, dataset=dataset)
-        for dataset in cnclip_first_dataset()
-        for form, name in names.items()
-    }
+    return inputs.evaluations(CONFIG, wildcards.model)
 
 
 def cnclip_metrics_files(wildcards):
@@ -112,24 +99,7 @@ rule cnclip_package_model:
 
 
 def cnclip_evaluated(wildcards):
-    """Where each measurement that a package tells of can be done again."""
-    found = []
-    for dataset in cnclip_first_dataset():
-        split = cnclip_split(dataset)
-        for form, folder in cnclip_metrics_of_forms(wildcards).items():
-            found.append(
-                {
-                    "dataset": dataset,
-                    "form": form,
-                    "tsv": str(places.pictures_file(CONFIG, dataset, split)),
-                    "features": f"{folder}/features/{split}",
-                }
-                | {
-                    name: path.format(dataset=dataset, split=split)
-                    for name, path in CNCLIP_TABLES.items()
-                }
-            )
-    return found
+    return inputs.repeatable(CONFIG, wildcards.model)
 
 
 # The package loaded again from the archive alone; its features and its recall must be the same.
@@ -174,35 +144,10 @@ def cnclip_package_targets(wildcards):
     )
 
 
-@planned
-def cnclip_demo_inputs(wildcards):
-    """What the bundle shows: the model that is packed first, on the first dataset."""
-    datasets, names = cnclip_eval_datasets(), CNCLIP["package"] or runs.compared(CNCLIP)
-    if not datasets or not names:
-        raise ConfigError(
-            "cnclip_demo shows a model on a dataset: name both in cnclip.runs (or models) and cnclip.datasets"
-        )
-    dataset, split = datasets[0], cnclip_split(datasets[0])
-    found = {
-        name: path.format(dataset=dataset, split=split)
-        for name, path in CNCLIP_TABLES.items()
-    }
-    languages = CNCLIP["datasets"][dataset]["languages"]
-    return found | {
-        "model": cnclip_of_form(runs.of_model(names[0])),
-        "tsv": str(places.pictures_file(CONFIG, dataset, split)),
-        "comparison": f"{CNCLIP_RESULTS}/comparison/comparison.csv",
-        "translations": [
-            str(places.texts_file(CONFIG, dataset, split, language))
-            for language in languages
-        ],
-    }
-
-
 # What one shows and gives away: pictures with their texts, results, the model, a notebook.
 rule cnclip_demo_bundle:
     input:
-        unpack(cnclip_demo_inputs),
+        unpack(planned(lambda wildcards: inputs.demo_inputs(CONFIG))),
     output:
         directory(f"{CNCLIP_RESULTS}/demo"),
     log:
@@ -212,9 +157,11 @@ rule cnclip_demo_bundle:
     resources:
         mem_mb=4000,
     params:
-        languages=lambda wildcards: CNCLIP["datasets"][cnclip_eval_datasets()[0]][
-            "languages"
-        ],
+        languages=planned(
+            lambda wildcards: CNCLIP["datasets"][inputs.demo_dataset(CONFIG)][
+                "languages"
+            ]
+        ),
         seed=CNCLIP["seed"],
     script:
         "../scripts/cnclip/demo/rule_demo_bundle.py"

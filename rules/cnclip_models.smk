@@ -12,17 +12,6 @@ CNCLIP_RUN_FILES = {
         caption="../docs/captions/training.rst",
     ),
 }
-CNCLIP_EVAL = f"{CNCLIP_RESULTS}/eval/{{form}}/{{dataset}}"
-CNCLIP_FEATURES = {
-    name.partition(".")[0]: f"{CNCLIP_EVAL}/features/{{split}}/{name}"
-    for name in (
-        "image_ids.npy",
-        "image_features.npy",
-        "text_ids.npy",
-        "text_features.npy",
-        "facts.json",
-    )
-}
 
 
 @functools.cache
@@ -30,12 +19,12 @@ def cnclip_run(name):
     return runs.run_options(CONFIG, name)
 
 
-def cnclip_runs_with(text_tower):
+def cnclip_runs_with(multilingual):
     """The runs with one kind of text tower, as a pattern."""
     names = [
         name
-        for name, run in CNCLIP["runs"].items()
-        if run.get("text_tower", "roberta") == text_tower
+        for name in CNCLIP["runs"]
+        if runs.is_multilingual(CNCLIP, name) == multilingual
     ]
     return "|".join(names) or "$^"
 
@@ -59,96 +48,9 @@ def cnclip_gpus(wanted):
     return wanted
 
 
-@planned
-def cnclip_init_inputs(wildcards):
-    """What a training begins with; nothing where the weights are fresh."""
-    options = cnclip_run(wildcards.run)
-    init = options["init"]
-    found = {}
-    if isinstance(init, dict):
-        found = dict(init)
-    elif init != runs.RANDOM:
-        found = {"model": str(places.model_folder(CONFIG, init))}
-    if options.get("prune", {}).get("criterion") == "activation":
-        found["lmdb"] = cnclip_lmdb(options["dataset"], "train")
-    return found
-
-
-def cnclip_init_settings(wildcards):
-    options = cnclip_run(wildcards.run)
-    keys = ("architecture", "context_length", "prune", "seed")
-    settings = {key: options[key] for key in keys if key in options}
-    return settings | {
-        "name": f"{wildcards.run}.init",
-        "trained_on": runs.trained_on(CONFIG, f"{wildcards.run}.init"),
-    }
-
-
-def cnclip_lmdb(dataset, split):
-    return CNCLIP_LMDB.format(dataset=dataset, split=split)
-
-
-def cnclip_features(model, dataset, split):
-    """The five files of the features that a model gives of a split."""
-    return {
-        name: path.format(form=model, dataset=dataset, split=split)
-        for name, path in CNCLIP_FEATURES.items()
-    }
-
-
-@planned
-def cnclip_train_inputs(wildcards):
-    options = cnclip_run(wildcards.run)
-    dataset, kd = options["dataset"], options["kd"]
-    there = cnclip_splits(dataset)
-    if "train" not in there:
-        raise ConfigError(
-            f"cnclip.runs.{wildcards.run}.dataset: {dataset} has no train split"
-        )
-    found = {"init": f"{CNCLIP_RUN}/init".format(run=wildcards.run)}
-    if options["text_tower"] == "multilingual":
-        found["parallel"] = cnclip_parallel(options["parallel"])
-        return found
-    found["train"] = cnclip_lmdb(dataset, "train")
-    if "valid" in there:
-        found["valid"] = cnclip_lmdb(dataset, "valid")
-    if kd["name"] != "none":
-        found["teacher"] = cnclip_teacher_files(wildcards.run, kd, dataset)
-    return found
-
-
-def cnclip_parallel(path):
-    return f"{CNCLIP_DEMO}/parallel.jsonl" if path == places.DEMO else path
-
-
-def cnclip_teacher_files(run, kd, dataset):
-    """The files that a student learns from."""
-    place = cnclip_teacher_path(run, kd, dataset)
-    if place.endswith("/features/train"):
-        return list(cnclip_features(kd["teacher"], dataset, "train").values())
-    return [place]
-
-
-def cnclip_teacher_path(run, kd, dataset):
-    """Where they lie: stored features, a model that runs beside, or the folder of the features that it gives."""
-    teacher = kd["teacher"]
-    stored = CNCLIP["models"].get(teacher, {}).get("features", {})
-    if dataset in stored:
-        return stored[dataset]
-    runs.check_model(CNCLIP, teacher, f"cnclip.runs.{run}.kd.teacher")
-    if kd["online"]:
-        return str(places.model_folder(CONFIG, teacher))
-    return CNCLIP_EVAL.format(form=teacher, dataset=dataset) + "/features/train"
-
-
-def cnclip_teacher_place(wildcards):
-    options = cnclip_run(wildcards.run)
-    kd = options["kd"]
-    return (
-        cnclip_teacher_path(wildcards.run, kd, options["dataset"])
-        if kd["name"] != "none"
-        else ""
-    )
+def cnclip_of_run(function):
+    """What a function of a run gives, for the run of a job."""
+    return planned(lambda wildcards: function(CONFIG, wildcards.run))
 
 
 localrules:
@@ -168,7 +70,7 @@ rule cnclip_model:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=10000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         trained_on=lambda wildcards: CNCLIP["models"][wildcards.model]["trained_on"],
     script:
@@ -178,7 +80,7 @@ rule cnclip_model:
 # The weights that a training begins with.
 rule cnclip_init:
     input:
-        unpack(cnclip_init_inputs),
+        unpack(cnclip_of_run(inputs.init_inputs)),
     output:
         directory(f"{CNCLIP_RUN}/init"),
     log:
@@ -186,9 +88,9 @@ rule cnclip_init:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=10000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
-        settings=cnclip_init_settings,
+        settings=cnclip_of_run(inputs.init_settings),
     script:
         "../scripts/cnclip/model_files/rule_init.py"
 
@@ -196,7 +98,7 @@ rule cnclip_init:
 # One training. Its checkpoints lie beside these files: killed, it goes on from the newest and ends with the same weights.
 rule cnclip_train_run:
     input:
-        unpack(cnclip_train_inputs),
+        unpack(cnclip_of_run(inputs.train_inputs)),
     output:
         **CNCLIP_RUN_FILES,
     log:
@@ -204,7 +106,7 @@ rule cnclip_train_run:
     benchmark:
         "logs/cnclip_train_run/{run}.benchmark.tsv"
     wildcard_constraints:
-        run=cnclip_runs_with("roberta"),
+        run=cnclip_runs_with(multilingual=False),
     conda:
         "../envs/cnclip.yaml"
     threads: cnclip_threads
@@ -219,7 +121,7 @@ rule cnclip_train_run:
         settings=lambda wildcards: cnclip_run(wildcards.run),
         gpus=CONFIG["gpus"],
         run_dir=lambda wildcards: CNCLIP_RUN.format(run=wildcards.run),
-        teacher=planned(cnclip_teacher_place),
+        teacher=cnclip_of_run(inputs.teacher_place),
     script:
         "../scripts/cnclip/training/rule_train.py"
 
@@ -227,7 +129,7 @@ rule cnclip_train_run:
 # The same for a multilingual text tower, which learns from captions alone.
 rule cnclip_train_multilingual:
     input:
-        unpack(cnclip_train_inputs),
+        unpack(cnclip_of_run(inputs.train_inputs)),
     output:
         **CNCLIP_RUN_FILES,
     log:
@@ -235,7 +137,7 @@ rule cnclip_train_multilingual:
     benchmark:
         "logs/cnclip_train_multilingual/{run}.benchmark.tsv"
     wildcard_constraints:
-        run=cnclip_runs_with("multilingual"),
+        run=cnclip_runs_with(multilingual=True),
     conda:
         "../envs/cnclip.yaml"
     resources:
@@ -243,7 +145,7 @@ rule cnclip_train_multilingual:
         mem_mb=6000,
     params:
         settings=lambda wildcards: cnclip_run(wildcards.run),
-        trained_on=lambda wildcards: runs.trained_on(CONFIG, wildcards.run),
+        trained_on=cnclip_of_run(runs.trained_on),
         gpus=CONFIG["gpus"],
         jobs_per_gpu=CNCLIP["jobs_per_gpu"],
         run_dir=lambda wildcards: CNCLIP_RUN.format(run=wildcards.run),

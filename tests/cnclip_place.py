@@ -13,12 +13,19 @@ from transformers.models.clip.configuration_clip import CLIPConfig
 from transformers.models.clip.modeling_clip import CLIPModel
 
 from scripts.cnclip.data.demo import make_demo
+from scripts.cnclip.tokens import VOCABULARY_FILE
 from tests.snakemake_run import ROOT, Place
 
-VOCABULARY = ROOT / "scripts" / "cnclip" / "model_files" / "vocab.txt"
-STEPS = 4
+STEPS = 6
 # Of fresh weights and a few steps: what it learns is nothing, what it leaves behind is all there.
-SMALL_RUN = {"preset": "tiny", "dataset": "shop", "batch_size": 8, "max_steps": STEPS, "warmup": 2}
+SMALL_RUN = {
+    "preset": "tiny",
+    "dataset": "shop",
+    "batch_size": 8,
+    "max_steps": STEPS,
+    "warmup": 2,
+    "save_step_interval": 2,
+}
 
 
 def write_clip(folder: Path) -> Path:
@@ -35,13 +42,13 @@ def write_clip(folder: Path) -> Path:
 def write_bert(folder: Path) -> Path:
     """Write a Chinese BERT of random weights with the vocabulary of Chinese-CLIP, as Hugging Face lays it out."""
     torch.manual_seed(3407)
-    n_words = len(VOCABULARY.read_text(encoding="utf-8").splitlines())
     config = BertConfig(
-        vocab_size=n_words, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=21_128, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=64,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
-    shutil.copyfile(VOCABULARY, folder / "vocab.txt")
+    shutil.copyfile(VOCABULARY_FILE, folder / "vocab.txt")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
     return folder
 
 
@@ -62,17 +69,16 @@ class CnclipPlace(Place):
     cnclip: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, folder: Path, n: int = 20, **runs: dict[str, Any]) -> "CnclipPlace":
-        """A workplace with pictures of so many products, the runs named, and nothing made.
+    def create(cls, folder: Path, **runs: dict[str, Any]) -> "CnclipPlace":
+        """A workplace with 112 pictures to train on and 12 each in `valid` and `test`, and nothing made.
 
         Args:
             folder: to make.
-            n: products, see `make_demo`; of 40, 28 are trained on and six have two pictures each in `valid`.
             **runs: what each run changes of `SMALL_RUN`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "profiles").symlink_to(ROOT / "profiles")
-        make_demo(folder / "shop", n=n)
+        make_demo(folder / "shop", n=40)
         options = {"root": "shop", "workers": 1}
         here = cls(folder, options, runs={name: SMALL_RUN | changed for name, changed in runs.items()})
         here.save()
@@ -95,7 +101,7 @@ class CnclipPlace(Place):
 
     @property
     def dataset(self) -> Path:
-        return self.results / "data" / self.name
+        return self.folder / self.options.get("output_dir", f"results/cnclip/data/{self.name}")
 
     def run_folder(self, run: str) -> Path:
         return self.results / "runs" / run

@@ -104,9 +104,9 @@ class Place:
         """Run `snakemake all_SYSTEM ARGUMENTS` and wait."""
         return finish(self.start(*arguments, cores=cores, environment=environment), timeout_s)
 
-    def make(self, *arguments: str, cores: int = 2) -> "Ran":
+    def make(self, *arguments: str, cores: int = 2, timeout_s: float = 120) -> "Ran":
         """Run, and fail the test where Snakemake fails."""
-        ran = self.run(*arguments, cores=cores)
+        ran = self.run(*arguments, cores=cores, timeout_s=timeout_s)
         assert ran.code == 0, ran.text
         return ran
 

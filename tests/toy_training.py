@@ -4,6 +4,8 @@ python -m tests.toy_training SETTINGS.json
 """
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,17 +111,16 @@ def end_state(run_dir: Path) -> dict[str, Any]:
     return {**state, "metrics": run_folder.metrics_file(run_dir).read_bytes()}
 
 
-def _work(settings: Path) -> None:
+def work(settings: Path) -> None:
+    """Be one process of the training that a file asks for."""
     asked = json.loads(settings.read_text(encoding="utf-8"))
     run_dir = Path(asked["run_dir"])
 
     def moment(what: str, step: int) -> None:
         if processes.rank == asked.get("fails") and (what, step) == ("stepped", 7):
             raise ZeroDivisionError("by zero, of all things")
-        if what == "measured" and step == 2 and asked.get("told"):
-            Path(asked["told"]).touch()
-            while asked.get("waits") and not stop():
-                pass
+        if asked.get("ends") and (what, step) == ("measured", 2):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with from_environment() as processes, StopRequest(run_folder.stop_file(run_dir)) as stop:
         if not processes.first:
@@ -130,4 +131,4 @@ def _work(settings: Path) -> None:
 
 
 if __name__ == "__main__":
-    worker_main(_work)
+    worker_main(work)

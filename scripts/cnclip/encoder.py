@@ -111,7 +111,10 @@ def load(name_or_dir: str | Path, *, device: str | None = None, config: Path = S
     if len(path.parts) > 1 or path.suffix == ".pt":
         raise ConfigError(f"{path}: no such model folder or file")
     name = str(name_or_dir)
-    folder = model_folder(read_config(config), name)
+    try:
+        folder = model_folder(read_config(config), name)
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error}; load(..., config=Path(...)) reads another configuration") from error
     if not folder.exists():
         raise ConfigError(f"{name}: {folder} is yet to be made: snakemake with the target all_cnclip makes it")
     return open_model(folder, opened_as(name), device=device)

@@ -1,15 +1,22 @@
-"""Where Chinese CLIP's files lie. Light: the Snakefile imports it."""
+"""Where Chinese CLIP's files lie. Light: the Snakefile imports it.
+
+A name may also be a wildcard, such as `{dataset}`: then the place is the pattern of a rule.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.cnclip.data import ranges
 from scripts.cnclip.runs import EXPORTED_FORMS, INIT, check_model, form_of, of_model
 from scripts.shared.dataset_dir import put_link
 from scripts.shared.errors import ConfigError
 
 DEMO = "demo"
+CREDITS = "CREDITS.md"  # of the set that is made here
 SPLITS = ("train", "valid", "test")
+_DEMO_SHARDS = 2  # it is yet to be made when its jobs are planned
+_FEATURE_FILES = ("image_ids.npy", "image_features.npy", "text_ids.npy", "text_features.npy", "facts.json")
 
 
 def results(config: Mapping[str, Any]) -> Path:
@@ -67,36 +74,60 @@ def splits(config: Mapping[str, Any], dataset: str) -> list[str]:
     return found
 
 
+def data_folder(config: Mapping[str, Any], dataset: str) -> Path:
+    """The folder of what is made of a dataset."""
+    return results(config) / "data" / dataset
+
+
+def tables(config: Mapping[str, Any], dataset: str, split: str) -> dict[str, str]:
+    """What a split holds that is whole: `pictures`, by their places in the TSV, and `texts`."""
+    folder = data_folder(config, dataset)
+    return {"pictures": f"{folder}/pictures/{split}.npz", "texts": f"{folder}/texts/{split}.jsonl"}
+
+
+def lmdb_folder(config: Mapping[str, Any], dataset: str, split: str) -> Path:
+    """The LMDB of a split in the official layout."""
+    return data_folder(config, dataset) / "lmdb" / split
+
+
 def pictures_file(config: Mapping[str, Any], dataset: str, split: str) -> Path:
     """The TSV of a split's pictures: the user's, or the one unpacked from an LMDB."""
-    if has_tsv(config, dataset, split):
-        return root(config, dataset) / f"{split}_imgs.tsv"
-    return results(config) / "data" / dataset / "unpacked" / f"{split}_imgs.tsv"
+    return _given_or_unpacked(config, dataset, split) / f"{split}_imgs.tsv"
 
 
-def texts_file(config: Mapping[str, Any], dataset: str, split: str, language: str = "") -> Path:
-    """The JSON Lines of a split's texts, or of their translations."""
-    if has_tsv(config, dataset, split) or language:
-        return root(config, dataset) / f"{split}_texts{'.' if language else ''}{language}.jsonl"
-    return results(config) / "data" / dataset / "unpacked" / f"{split}_texts.jsonl"
+def texts_file(config: Mapping[str, Any], dataset: str, split: str) -> Path:
+    """The JSON Lines of a split's texts: the user's, or those unpacked from an LMDB."""
+    return _given_or_unpacked(config, dataset, split) / f"{split}_texts.jsonl"
 
 
-def pictures_bytes(config: Mapping[str, Any], dataset: str, split: str) -> int:
-    """How large a split's pictures are, about: the file that holds them. 0 where it is yet to be made.
+def translated_texts(config: Mapping[str, Any], dataset: str, split: str) -> dict[str, Path]:
+    """The JSON Lines of a split's texts in other languages, by language."""
+    languages = config["cnclip"]["datasets"][dataset]["languages"]
+    return {language: root(config, dataset) / f"{split}_texts.{language}.jsonl" for language in languages}
+
+
+def _given_or_unpacked(config: Mapping[str, Any], dataset: str, split: str) -> Path:
+    given = has_tsv(config, dataset, split)
+    return root(config, dataset) if given else data_folder(config, dataset) / "unpacked"
+
+
+def n_shards(config: Mapping[str, Any], dataset: str, split: str) -> int:
+    """How many jobs check, or encode, the pictures of a split; told by the size of the file that holds them.
 
     Raises:
         ConfigError: it cannot be looked at.
     """
     if is_demo(config, dataset):
-        return 0
+        return _DEMO_SHARDS
     here = root(config, dataset)
     path = here / f"{split}_imgs.tsv"
     if not path.exists():
         path = here / "lmdb" / split / "imgs" / "data.mdb"
     try:
-        return path.stat().st_size
+        size = path.stat().st_size
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}: it holds the pictures of cnclip.datasets.{dataset}") from error
+    return ranges.n_shards(size, config["cnclip"]["datasets"][dataset]["shard_bytes"])
 
 
 def link_data(config: Mapping[str, Any], dataset: str) -> None:
@@ -108,7 +139,7 @@ def link_data(config: Mapping[str, Any], dataset: str) -> None:
     chosen = config["cnclip"]["datasets"][dataset].get("output_dir")
     if not chosen:
         return
-    link = results(config) / "data" / dataset
+    link = data_folder(config, dataset)
     try:
         Path(chosen).mkdir(parents=True, exist_ok=True)
         put_link(link, Path(chosen))
@@ -149,3 +180,36 @@ def model_folder(config: Mapping[str, Any], name: str) -> Path:
         return run_folder(config, model) / (INIT if form == INIT else "model")
     weights = Path(cnclip["models"][model]["weights"])
     return weights if weights.is_dir() else results(config) / "models" / model
+
+
+def evaluation_folder(config: Mapping[str, Any], form: str, dataset: str) -> Path:
+    """The folder of what is measured of a model, or a form of it, on a dataset."""
+    return results(config) / "eval" / form / dataset
+
+
+def features_folder(config: Mapping[str, Any], form: str, dataset: str, split: str) -> Path:
+    """The folder of the features that a model gives of a split."""
+    return evaluation_folder(config, form, dataset) / "features" / split
+
+
+def feature_files(config: Mapping[str, Any], form: str, dataset: str, split: str) -> dict[str, str]:
+    """The files of `features_folder`, by their stems; see `evaluation.feature_files`."""
+    folder = features_folder(config, form, dataset, split)
+    return {Path(name).stem: f"{folder}/{name}" for name in _FEATURE_FILES}
+
+
+def zeroshot_root(config: Mapping[str, Any], name: str) -> Path:
+    """The folder of a set of labelled pictures."""
+    chosen = config["cnclip"]["zeroshot"][name]["root"]
+    return demo_root(config) / "zeroshot" / "subjects" if chosen == DEMO else Path(chosen)
+
+
+def zeroshot_files(config: Mapping[str, Any], form: str, name: str) -> dict[str, str]:
+    """What is made of a model and a set of labelled pictures: `predictions` and `metrics`."""
+    stem = results(config) / "zeroshot_predictions" / form / name
+    return {"predictions": f"{stem}.json", "metrics": f"{stem}.metrics.json"}
+
+
+def parallel_file(config: Mapping[str, Any], chosen: str) -> Path:
+    """The captions in several languages that a run names with `parallel`."""
+    return demo_root(config) / "parallel.jsonl" if chosen == DEMO else Path(chosen)

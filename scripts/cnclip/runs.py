@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 
+from scripts.cnclip.training.options import run_options as training_options
 from scripts.shared.config import SCHEMA_DIR, Schema, read_schema
 from scripts.shared.errors import ConfigError
 
 PRESETS_FILE = SCHEMA_DIR.parent / "presets" / "cnclip.yaml"
 RANDOM = "random"
+MULTILINGUAL = "multilingual"
 INIT = "init"
 ONNX_FORMS = ("onnx_fp32", "onnx_fp16", "onnx_int8")
 EXPORTED_FORMS = (*ONNX_FORMS, "tensorrt")
@@ -42,12 +44,20 @@ def run_options(config: Mapping[str, Any], name: str) -> dict[str, Any]:
             options do not go together.
     """
     cnclip = config["cnclip"]
-    own = cnclip["runs"][name]
     where = f"cnclip.runs.{name}"
+    options = _merged(cnclip, name)
+    if options["preset"] not in presets():
+        raise ConfigError(f"{where}.preset: no preset {options['preset']!r}; there are {', '.join(presets())}")
+    _check_no_circle(cnclip, name)
+    _check_run(cnclip, name, where, options)
+    return options
+
+
+def _merged(cnclip: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options of a run as they are said, unchecked; a preset that does not exist says nothing."""
+    own = cnclip["runs"][name]
     preset = own.get("preset", name if name in presets() else "base")
-    if preset not in presets():
-        raise ConfigError(f"{where}.preset: no preset {preset!r}; there are {', '.join(presets())}")
-    given = presets()[preset]
+    given = presets().get(preset, {})
     schema = run_schema()["properties"]
     options = {key: part["default"] for key, part in schema.items() if "default" in part and key != "kd"}
     options |= {"seed": cnclip["seed"], **given, **own, "preset": preset}
@@ -55,39 +65,46 @@ def run_options(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         if nested == "kd" or nested in own or nested in given:
             parts = {key: part["default"] for key, part in schema[nested]["properties"].items() if "default" in part}
             options[nested] = parts | dict(given.get(nested, {})) | dict(own.get(nested, {}))
-    _check_run(cnclip, where, options)
-    _check_no_circle(cnclip, name)
     return options
 
 
-def _check_run(cnclip: Mapping[str, Any], where: str, options: Mapping[str, Any]) -> None:
+def _check_run(cnclip: Mapping[str, Any], name: str, where: str, options: Mapping[str, Any]) -> None:
+    """Check what a run says of others, and leave to its training what it says of itself."""
     if options["dataset"] not in cnclip["datasets"]:
         there = ", ".join(cnclip["datasets"]) or "none"
         raise ConfigError(f"{where}.dataset: no dataset {options['dataset']!r}; there are {there}")
-    init, kd = options["init"], options["kd"]
-    if isinstance(init, str) and init != RANDOM:
-        check_model(cnclip, init, f"{where}.init")
-    if kd["name"] != "none":
-        if "teacher" not in kd:
-            raise ConfigError(f"{where}.kd.teacher is missing: name the model or run that teaches")
-        check_model(cnclip, kd["teacher"], f"{where}.kd.teacher", with_features=True)
-        if options["augment"] and not kd["online"]:
-            raise ConfigError(
-                f"{where}: a teacher's stored features belong to pictures without augmentation; set augment: false, "
-                "or kd: {online: true} to run the teacher on the augmented ones"
-            )
-    if options["batch_size"] % options["processes"]:
+    if "init" not in options and options["text_tower"] != MULTILINGUAL:
         raise ConfigError(
-            f"{where}.batch_size: {options['batch_size']} is no multiple of {options['processes']} processes"
+            f"{where}.init is missing: name the model or run that it begins with, {{vision: ..., text: ...}}, or "
+            "random for fresh weights of an `architecture`"
         )
-    if options["text_tower"] == "multilingual":
-        missing = [key for key in ("encoder", "parallel") if key not in options]
-        if missing or not isinstance(init, str) or init == RANDOM:
-            what = missing[0] if missing else "init"
-            raise ConfigError(
-                f"{where}.{what}: a multilingual text tower needs init (the model whose pictures it reads), encoder "
-                "and parallel"
-            )
+    init, kd = options.get("init"), options["kd"]
+    if init == RANDOM and "architecture" not in options:
+        raise ConfigError(f"{where}.architecture is missing: fresh weights (init: random) need their sizes")
+    if isinstance(init, str) and named_model(init):
+        check_model(cnclip, init, f"{where}.init")
+    if options["text_tower"] == MULTILINGUAL:
+        _check_multilingual(where, options)
+        return
+    training_options(name, options)
+    if kd["name"] != "none":
+        check_model(cnclip, kd["teacher"], f"{where}.kd.teacher", with_features=True)
+
+
+def _check_multilingual(where: str, options: Mapping[str, Any]) -> None:
+    missing = [key for key in ("encoder", "parallel") if key not in options]
+    if missing or not named_model(options.get("init")):
+        raise ConfigError(
+            f"{where}.{missing[0] if missing else 'init'}: a multilingual text tower needs init (the model whose "
+            "pictures it reads), encoder and parallel"
+        )
+    if options["kd"]["name"] != "none":
+        raise ConfigError(f"{where}.kd: a multilingual text tower learns from init alone; leave kd out")
+
+
+def named_model(init: Any) -> bool:
+    """Whether `init` names a model or run: not fresh weights, and not {vision: ..., text: ...}."""
+    return isinstance(init, str) and init != RANDOM
 
 
 def check_model(cnclip: Mapping[str, Any], name: str, where: str, *, with_features: bool = False) -> None:
@@ -123,9 +140,8 @@ def _check_no_circle(cnclip: Mapping[str, Any], name: str) -> None:
 
 
 def _begins_with(cnclip: Mapping[str, Any], name: str) -> Iterator[str]:
-    run = cnclip["runs"].get(name, {})
-    preset = presets().get(run.get("preset", name), {})
-    for needed in (run.get("init", preset.get("init")), (preset.get("kd", {}) | run.get("kd", {})).get("teacher")):
+    options = _merged(cnclip, name)
+    for needed in (options.get("init"), options["kd"].get("teacher")):
         if isinstance(needed, str) and needed in cnclip["runs"]:
             yield needed
 
@@ -160,10 +176,10 @@ def form_of(form: str) -> str:
     return form.partition(".")[2]
 
 
-def is_multilingual(config: Mapping[str, Any], form: str) -> bool:
-    """Whether a form of a run reads texts in several languages."""
+def is_multilingual(cnclip: Mapping[str, Any], form: str) -> bool:
+    """Whether a model, or a form of it, is a run that reads texts in several languages."""
     run = of_model(form)
-    return run in config["cnclip"]["runs"] and run_options(config, run)["text_tower"] == "multilingual"
+    return run in cnclip["runs"] and bool(_merged(cnclip, run)["text_tower"] == MULTILINGUAL)
 
 
 def exported(cnclip: Mapping[str, Any]) -> list[str]:
@@ -183,8 +199,7 @@ def trained_on(config: Mapping[str, Any], form: str) -> list[str]:
     """The datasets that a model, or a form of it, has seen in training, itself or what it began with."""
     cnclip, name = config["cnclip"], of_model(form)
     if name in cnclip["models"]:
-        return list(cnclip["models"][name].get("trained_on", []))
+        return list(cnclip["models"][name]["trained_on"])
     options = run_options(config, name)
-    init = options["init"]
-    before = trained_on(config, init) if isinstance(init, str) and init != RANDOM else []
+    before = trained_on(config, options["init"]) if named_model(options["init"]) else []
     return before if form_of(form) == INIT else list(dict.fromkeys([*before, options["dataset"]]))

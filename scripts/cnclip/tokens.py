@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scripts.shared.errors import ConfigError
 
 VOCABULARY_FILE = Path(__file__).resolve().parent / "model_files" / "vocab.txt"
-CONTEXT_LENGTH = 52
+CONTEXT_LENGTH = 52  # ids a text, with which all official models were trained
 PAD, UNKNOWN, START, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 _SPECIAL = (PAD, UNKNOWN, START, END, "[MASK]")
 _INSIDE = "##"  # before a piece that does not begin its word

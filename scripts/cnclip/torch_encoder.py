@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
 from scripts.cnclip.encoder import Features, ImageTextEncoder, fixed_batches, unit_rows
-from scripts.cnclip.model_files.architecture import CONTEXT_LENGTH, config_sizes
+from scripts.cnclip.model_files.architecture import config_sizes
 from scripts.cnclip.model_files.folder import (
     check_vocabulary,
     config_json,
@@ -22,7 +22,7 @@ from scripts.cnclip.model_files.folder import (
 )
 from scripts.cnclip.model_files.official import load_official
 from scripts.cnclip.pixels import MEAN, STD
-from scripts.cnclip.tokens import Tokenizer, normalise
+from scripts.cnclip.tokens import CONTEXT_LENGTH, Tokenizer, normalise
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_value
 

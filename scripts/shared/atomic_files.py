@@ -78,6 +78,12 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Put lines, each with its end, at `path` one after the other as UTF-8; see `open_new`."""
+    with open_new(path) as file:
+        file.writelines(line.encode() for line in lines)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Put `value` at `path` as indented JSON with sorted keys; see `write_bytes`."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")

@@ -21,6 +21,8 @@ _ALIKE, _COMMON_WORD = 0.6, 0.3
 OF_THE_SYSTEM = frozenset({"datasets", "merge", "downloads", "motions"}) | {
     *("models", "runs", "zeroshot", "compare", "baseline", "export", "package"),
 }
+# Things by name, each with defaults of its own. (What a run of cnclip does not say, its preset may.)
+_NAMED = frozenset({"downloads", "models"})
 
 Schema = dict[str, Any]
 
@@ -152,8 +154,9 @@ def _resolve(config: dict[str, Any], schema: Schema) -> dict[str, Any]:
         options["datasets"] = {
             name: inherited | _defaults(dataset_schema) | dict(own) for name, own in options["datasets"].items()
         }
-        downloads = part["properties"]["downloads"]["additionalProperties"]
-        options["downloads"] = {name: _defaults(downloads) | own for name, own in given.get("downloads", {}).items()}
+        for kind in _NAMED.intersection(part["properties"]):
+            defaults = _defaults(part["properties"][kind]["additionalProperties"])
+            options[kind] = {name: defaults | own for name, own in given.get(kind, {}).items()}
         if "merge" in given:
             options["merge"] = _defaults(part["properties"]["merge"]) | given["merge"]
         resolved[system] = options

@@ -1,7 +1,6 @@
 """Folders that are whole or absent: filled beside their place, flushed, renamed."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,16 @@ from scripts.shared.atomic_files import TEMPORARY_PREFIX, sync_folder
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder to be filled, which comes to `folder` when all went well, in the place of what is there.
 
+    One writer a folder: what a killed one left is removed by the next.
+
     Raises:
         OSError: the place cannot be written; nothing is left beside it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    mark = f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{folder.name}"
-    made, old = folder.with_name(mark), folder.with_name(f"{mark}.old")
+    made = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}")
+    old = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}.old")
+    for path in (made, old):
+        shutil.rmtree(path, ignore_errors=True)
     made.mkdir()
     try:
         yield made

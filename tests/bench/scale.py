@@ -17,6 +17,7 @@ CORES = (32, 64)
 GPUS = (1, 2, 4, 8)
 RECORDINGS = 1_000_000
 SECONDS = 5
+PAIRS = 2_000_000
 PICKLE_BYTES = 1_500
 SAMPLE_BYTES = 16 * 160 * 256 * 3 + 2_000
 _DECODED = ("H.264 360p, GOP 250, no cuts", "H.264 360p, GOP 250, cuts", "H.264 720p, GOP 250, cuts")
@@ -38,6 +39,17 @@ Recordings of {seconds} s, ResNet34 of full size. Disk for results: {disk:.1f} G
 {ledger:.1f} GB of ledgers are read when a run is planned. The search for boundaries in so many takes {search:.0f} s of
 one core.
 """
+
+CNCLIP = """## Chinese CLIP: {pairs:,} pairs
+A picture each, JPEG of 500 x 375. Checking and encoding go in jobs of their own; the LMDB of a split is one job,
+{lmdb:.1f} hours of one core, and as large as the TSV. Features of ViT-B take {features:.0f} GB.
+"""
+_ENCODING = {  # by name: the row of the bench, and its column
+    "ViT-B/32 by torch": ("encoding of a picture, ONNX fp32", "its CPU ms"),
+    "ViT-B/32 by ONNX fp32": ("encoding of a picture, ONNX fp32", "CPU ms"),
+    "ViT-B/32 by ONNX int8": ("encoding of a picture, ONNX int8", "CPU ms"),
+}
+_TRAINED = "ours, short texts cut"
 
 
 def results(name: str) -> dict[str, Any]:
@@ -67,8 +79,13 @@ def hours_on_cores(sample: str, n: int, seconds_each: dict[str, float]) -> str:
     rows = []
     for kind, seconds in seconds_each.items():
         hours = n * seconds / 3600
-        rows.append([kind, f"{seconds:.2f}", f"{hours:.0f}", *(f"{hours / cores:.1f}" for cores in CORES)])
+        rows.append([kind, _digits(seconds, 2), f"{hours:.0f}", *(_digits(hours / cores, 1) for cores in CORES)])
     return table(head, rows)
+
+
+def _digits(number: float, decimals: int) -> str:
+    """A number with so many decimals; a small one with two digits that count, so that it is not shown as nothing."""
+    return f"{number:.{decimals}f}" if number >= 0.1 else f"{number:.2g}"
 
 
 def hours_on_gpus(sample: str, n: int, rates: dict[str, float | None]) -> str:
@@ -108,6 +125,32 @@ def speaker_section() -> str:
     return f"{words}\n{on_cores}\n{hours_on_gpus('recording', RECORDINGS, rates)}"
 
 
+def cnclip_section() -> str:
+    """Chinese CLIP: checking and encoding on cores, encoding and an epoch of training on cards."""
+    rows = results("cnclip_cpu")
+    words = CNCLIP.format(
+        pairs=PAIRS,
+        lmdb=PAIRS * rows["a picture and its texts into LMDB"]["CPU ms"] / 3.6e6,
+        features=PAIRS * 2 * 512 * 4 / 1e9,
+    )
+    check_s = rows["check of a picture"]["CPU ms"] / 1e3
+    seconds = {"check": check_s}
+    for name, (row, column) in _ENCODING.items():
+        if row in rows:  # decoding takes as long as in the check
+            seconds[f"decoding and encoding, {name}"] = check_s + rows[row][column] / 1e3
+    encoded = gpu_rates("cnclip_decoding_gpu", 3, ("ViT-B-16_RoBERTa-wwm-ext-base-chinese",))
+    rates = {f"decoding and encoding, {name}": rate for name, rate in encoded.items()} | training_rates()
+    return f"{words}\n{hours_on_cores('pair', PAIRS, seconds)}\n{hours_on_gpus('pair', PAIRS, rates)}"
+
+
+def training_rates() -> dict[str, float | None]:
+    """Pairs a second of one GPU in training, by batch; as many cards are taken to train as many times faster."""
+    path = RESULTS / "cnclip_training_gpu.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["table"]["rows"] if path.exists() else []
+    rates = {f"an epoch of ViT-B/16, batches of {row[1]}": row[4] for row in rows if row[0] == _TRAINED}
+    return rates or {"an epoch of ViT-B/16": None}
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
@@ -123,7 +166,7 @@ def page() -> str:
         ledger=CLIPS * 750 / 1e9,
     )
     clips = hours_on_gpus("clip", CLIPS, gpu_rates("nvdec", 1, ("360p", "720p", "1080p")))
-    return f"{introduction}\n{cpu_table()}\n{clips}\n{speaker_section()}"
+    return f"{introduction}\n{cpu_table()}\n{clips}\n{speaker_section()}\n{cnclip_section()}"
 
 
 if __name__ == "__main__":

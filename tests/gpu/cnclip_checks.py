@@ -26,7 +26,7 @@ def new_learner(**changed: Any) -> tuple[Any, Callable[[int], Any]]:
     from scripts.shared.training.processes import Processes
     from tests.bench.cnclip.training_step import OPTIONS, SHORT, made_up_pairs
 
-    options = replace(OPTIONS, architecture=ARCHITECTURE, batch_size=BATCH, **changed)
+    options = replace(OPTIONS, batch_size=BATCH, **changed)
     model = random_model(ARCHITECTURE, 0).to(DEVICE)
     learner = Learner(model, options, Processes.single(DEVICE))
     pairs = made_up_pairs(BATCH, model.config.vision_config.image_size, SHORT).on(torch.device(DEVICE))
@@ -47,7 +47,8 @@ def check_gradients_are_upstreams(_: Path) -> str:
 
     from scripts.cnclip.training.learner import Learner
     from scripts.shared.training.processes import Processes
-    from tests.unit.cnclip.training.golden_runs import golden, golden_model, golden_pairs, gradients_of, options
+    from tests.cnclip_models import golden_model
+    from tests.unit.cnclip.training.golden_runs import golden, golden_pairs, gradients_of, options
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     wanted, largest = golden("accum_golden"), 0.0
@@ -119,7 +120,7 @@ def check_memory_and_time_of_a_step(_: Path) -> str:
     from tests.bench.cnclip.training_step import OPTIONS, take_turns, ways
 
     make_deterministic(0)
-    chosen = ways(replace(OPTIONS, architecture=ARCHITECTURE, batch_size=4 * BATCH))[:3]
+    chosen = ways(replace(OPTIONS, batch_size=4 * BATCH), architecture=ARCHITECTURE)[:3]
     taken = take_turns(chosen, DEVICE, n_steps=5, rounds=2)
     for way, found in zip(chosen[1:], taken[1:], strict=True):
         assert DEVICE == "cpu" or found.gib < taken[0].gib, f"{way.name}: {found.gib:.2f} GiB, {taken[0].gib:.2f}"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cnclip_place import CnclipPlace
 from tests.pose_place import PosePlace
 from tests.snakemake_run import BIN, ROOT, contents, finish, leftovers
 from tests.speaker_place import SpeakerPlace
@@ -47,7 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     if why := missing_tool():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("cluster")
-    subprocess.run([HERE / "start.sh", folder, "--gpus", "4", "--cpus", "8"], check=True, timeout=120)
+    subprocess.run([HERE / "start.sh", folder, "--gpus", "4", "--cpus", "8", "--mem", "16000"], check=True, timeout=120)
     try:
         yield {
             **os.environ,
@@ -108,6 +109,28 @@ def test_recordings_through_slurm_are_embedded_as_locally(cluster: dict[str, str
     assert ran.code == 0, ran.text
     without = (".state", "extraction_stats.json", "throughput.png", ".materialised.json")
     assert contents(remote.dataset, without) == contents(local.dataset, without)
+    assert leftovers(remote.folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_training_through_slurm_ends_with_the_model_of_a_local_one(cluster: dict[str, str], tmp_path: Path) -> None:
+    local = CnclipPlace.create(tmp_path / "local", plain={})
+    remote = local.copy(tmp_path / "remote")
+    (remote.folder / "slurm").symlink_to(ROOT / "profiles" / "slurm")
+    run = remote.start("cnclip_train", "--profile", "slurm", *IMPATIENT, environment=cluster)
+    local.make("cnclip_train", timeout_s=500)
+    ran = finish(run, 500)
+    assert ran.code == 0, ran.text
+    job = re.search(r"SLURM jobid (\d+) \(log: .*/rule_cnclip_train_run/", ran.text)
+    assert job, ran.text
+    accounting = ["sacct", "-X", "-n", "-P", "-o", "State,AllocTRES", "-j", job[1]]
+    told = subprocess.run(accounting, env=cluster, text=True, capture_output=True, check=True).stdout
+    assert "COMPLETED" in told
+    assert "gres/gpu=1" in told  # a GPU for each process
+    for folder in ("data/shop", "runs/plain/model"):
+        made = [contents(place.results / folder, (".snakemake_timestamp",)) for place in (local, remote)]
+        assert made[0] == made[1], folder
     assert leftovers(remote.folder) == []
 
 

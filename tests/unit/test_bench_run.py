@@ -61,3 +61,13 @@ def test_an_unknown_bench_is_named_with_those_there_are(capsys: pytest.CaptureFi
     modules = run.benches()
     assert modules["decode"] == "tests.bench.bench_decode"
     assert modules["embedding"] == "tests.bench.speaker.bench_embedding"
+    assert modules["cnclip_training_gpu"] == "tests.bench.cnclip.bench_cnclip_training_gpu"
+
+
+@pytest.mark.parametrize("name", [name for name in run.benches() if name.endswith("_gpu")])
+def test_a_bench_of_a_gpu_is_on_the_page_measured_or_not(name: str) -> None:
+    table = json.loads((run.RESULTS / f"{name}.json").read_text(encoding="utf-8"))["table"]
+    section = run.PAGE.read_text(encoding="utf-8").partition(f"    python -m tests.bench.run {name}\n")[2]
+    said = section.partition("\n## ")[0]
+    assert all(note in said for note in table["notes"])
+    assert bool(table["rows"]) != ("- Not measured: " in said)

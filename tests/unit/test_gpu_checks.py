@@ -22,6 +22,7 @@ import importlib, sys, sysconfig
 for module in ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks", "tests.gpu.cnclip_checks",
                "tests.gpu.cnclip_export_checks", "tests.bench.cnclip.bench_cnclip_encoding_gpu",
                "tests.gpu.__main__", "tests.bench.cnclip.bench_cnclip_training_gpu",
+               "tests.bench.cnclip.bench_cnclip_decoding_gpu",
                "tests.bench.bench_nvdec", "tests.bench.speaker.bench_embedding_gpu", "tests.bench.pose.bench_pose_gpu",
                "tests.bench.run"):
     importlib.import_module(module)

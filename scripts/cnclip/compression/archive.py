@@ -56,7 +56,10 @@ def unpack(archive: Path, folder: Path) -> Path:
         JobError: it is damaged or holds anything else: links, devices, paths that lead elsewhere, a file twice, or more
             than 100 times its own size. What was unpacked so far is left in `folder`.
     """
-    limit = max(LEAST_LIMIT, LARGEST_RATIO * archive.stat().st_size)
+    try:
+        limit = max(LEAST_LIMIT, LARGEST_RATIO * archive.stat().st_size)
+    except OSError as error:
+        raise JobError(f"{archive}: {error.strerror}; name the .tar.gz of a package") from error
     tops: set[str] = set()
     try:
         with gzip.open(archive) as stream:
@@ -69,6 +72,8 @@ def unpack(archive: Path, folder: Path) -> Path:
                 pass
     except JobError as error:
         raise JobError(f"{archive}: {error}") from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise JobError(f"{archive}: holds one name for a file and for a folder; make the package again") from error
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise JobError(f"{archive}: is damaged ({error}); make it again or copy it again") from error
     if len(tops) != 1:

@@ -16,6 +16,7 @@ EXPORT, VOCABULARY = "export.json", "vocab.txt"
 ONNX_FORMS: Mapping[str, str] = {"onnx_fp32": "fp32", "onnx_fp16": "fp16", "onnx_int8": "int8"}
 TENSORRT = "tensorrt"
 FORMS = (*ONNX_FORMS, TENSORRT)
+_LARGEST_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,26 @@ def read_export(folder: Path) -> Export:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         forms = {str(form): Exported(**values) for form, values in said.pop("forms").items()}
-        return Export(**said, forms=forms)
+        export = Export(**said, forms=forms)
+        _check(export)
+        return export
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}: a folder of exports holds {EXPORT}; export the model") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: does not describe an export ({error}); export the model again") from error
+
+
+def _check(export: Export) -> None:
+    """Refuse what others could not work with; the file may be anybody's."""
+    for name in ("dim", "context_length", "image_size"):
+        if type(size := getattr(export, name)) is not int or not 1 <= size <= _LARGEST_SIZE:
+            raise ValueError(f"{name} is {size!r:.60}")
+    if unknown := sorted(export.forms.keys() - set(FORMS)):
+        raise ValueError(f"no form {unknown[0]!r:.60}; forms are {', '.join(FORMS)}")
+    for form, exported in export.forms.items():
+        named = [exported.files, *exported.files.values()] if isinstance(exported.files, dict) else [None]
+        if not all(isinstance(names, dict) for names in named):
+            raise ValueError(f"forms.{form}.files names no files by half")
 
 
 def form_files(folder: Path, export: Export, form: str) -> dict[Side, Path]:

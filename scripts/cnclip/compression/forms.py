@@ -43,7 +43,7 @@ def compare_forms(
         timings: written: milliseconds a picture and a text by form and device. One row at a time on one thread of a
             CPU; where there is a GPU, also batches of 128 on it.
         figure: written: a PNG of both.
-        evaluations: folders of EVAL by form ("torch", "onnx_int8", ...), each with `metrics.json` and
+        evaluations: folders of evaluations by form ("torch", "onnx_int8", ...), each with `metrics.json` and
             `features/<split>/`; one dataset.
         enough_s: seconds that a measurement lasts at least.
         device: "cpu" where nothing shall be measured on a GPU, though there may be one.

@@ -28,7 +28,8 @@ from scripts.cnclip.evaluation.annotation import read_annotation
 from scripts.cnclip.evaluation.decoding import PictureTask
 from scripts.cnclip.evaluation.feature_files import SplitFeatures, read_split
 from scripts.cnclip.evaluation.features import encode_pictures, encode_texts
-from scripts.cnclip.evaluation.recall import recalls
+from scripts.cnclip.evaluation.prediction_files import FIELDS
+from scripts.cnclip.evaluation.recall import MEASURES, recalls
 from scripts.cnclip.evaluation.retrieval import retrieve
 from scripts.cnclip.model_files.folder import file_sha256, load_model, read_facts
 from scripts.shared import atomic_files
@@ -152,8 +153,12 @@ def _check_form(folder: Path, export: Export, form: str, probes: Mapping[Side, P
 def _metrics(path: Path) -> dict[str, dict[str, Any]]:
     try:
         said: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        return {dataset: dict(forms) for dataset, forms in said.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        for by in said.values():
+            for measured in by.values():
+                for direction, found in measured["directions"].items():
+                    FIELDS[direction], [float(found["recall"][name]) for name in MEASURES]
+        return said
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise JobError(f"{path.name}: does not hold metrics by dataset and form ({error})") from error
 
 

@@ -40,7 +40,7 @@ def n_kept(intermediate_size: int, fraction: float) -> int:
     """How many neurons of a layer stay: the fraction's complement, up to a multiple of 8.
 
     Raises:
-        ConfigError: the fraction is not in [0, 1), or leaves nothing to take out of a layer.
+        ConfigError: the fraction is not in [0, 1).
     """
     if not 0 <= fraction < 1:
         raise ConfigError(f"prune.fraction: {fraction:g} is not from 0 up to, but not, 1")

@@ -6,7 +6,7 @@ from scripts.shared.job_log import job_log
 
 if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
-        from scripts.cnclip.evaluation.job_device import job_device
+        from scripts.cnclip.job_device import job_device
 
         params, wanted = snakemake.params, snakemake.resources.get("gpu", 0)
         with job_device(n_gpus=wanted, gpus=params.gpus, jobs_per_gpu=params.jobs_per_gpu) as device:

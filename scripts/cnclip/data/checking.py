@@ -32,8 +32,7 @@ def check_shard(
     Args:
         tsv: `{split}_imgs.tsv`.
         receipt: JSON Lines to write, a row for each line in file order. A good picture: image_id, offset, length, and
-            its `PictureFacts`. A bad one: image_id or null, offset,
-            error, message.
+            its `PictureFacts`. A bad one: image_id or null, offset, error, message.
         shard: which range, from 0.
         n_shards: how many ranges there are.
         workers: processes.

@@ -8,7 +8,6 @@ scikit-learn hold; the packages themselves are not imported.
 import base64
 import io
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
@@ -20,12 +19,11 @@ import numpy as np
 from PIL import Image
 
 from scripts.cnclip.data.texts import Text, text_row
-from scripts.shared import atomic_files
+from scripts.cnclip.places import CREDITS, SPLITS
 from scripts.shared.errors import ConfigError
+from scripts.shared.new_folder import new_folder
 
 SIZE = 96  # pixels, of every picture
-SPLITS = ("train", "valid", "test")
-CREDITS = "CREDITS.md"
 
 _FILES = {
     *(f"{split}_{kind}" for split in SPLITS for kind in ("imgs.tsv", "texts.jsonl", "texts.en.jsonl")),
@@ -134,26 +132,20 @@ def make_demo(target_root: Path, seed: int = 123, *, n: int = 630) -> None:
         raise ConfigError(f"{target_root}: holds {strangers[0]!r}, which is not of the demo; name another folder")
     splits = _split(seed, n)
     photos = [_photo(subject) for subject in SUBJECTS]
-    made = target_root.with_name(f"{atomic_files.TEMPORARY_PREFIX}{target_root.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
     first_image = first_text = 1
-    for split, combinations in splits.items():
-        pictures = [
-            (first_image + number, combination, _jpeg(_picture(photos, combination, (seed, combination.number, copy))))
-            for number, (combination, copy) in enumerate(
-                (combination, copy) for combination in combinations for copy in range(_PICTURES[split])
-            )
-        ]
-        _write_pictures(made / f"{split}_imgs.tsv", pictures)
-        first_text += _write_texts(made, split, combinations, first_image, first_text, seed)
-        if split == "test":
-            _write_zeroshot(made / "zeroshot" / "subjects", pictures)
-        first_image += len(pictures)
-    _write_lines(made / CREDITS, [_credits()])
-    shutil.rmtree(target_root, ignore_errors=True)
-    made.rename(target_root)
-    atomic_files.sync_folder(target_root.parent)
+    with new_folder(target_root) as made:
+        for split, combinations in splits.items():
+            numbered = enumerate((one, copy) for one in combinations for copy in range(_PICTURES[split]))
+            pictures = [
+                (first_image + number, one, _jpeg(_picture(photos, one, (seed, one.number, copy))))
+                for number, (one, copy) in numbered
+            ]
+            _write_pictures(made / f"{split}_imgs.tsv", pictures)
+            first_text += _write_texts(made, split, combinations, first_image, first_text, seed)
+            if split == "test":
+                _write_zeroshot(made / "zeroshot" / "subjects", pictures)
+            first_image += len(pictures)
+        _write_lines(made / CREDITS, [_credits()])
 
 
 def _split(seed: int, n: int) -> dict[str, list[Combination]]:

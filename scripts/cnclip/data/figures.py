@@ -1,7 +1,6 @@
 """Pictures of a dataset: some samples with their captions, and what its splits hold, lost and share."""
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 from itertools import zip_longest
@@ -13,12 +12,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from scripts.cnclip.data.picture_list import read_pictures
-from scripts.cnclip.data.pictures import open_picture
+from scripts.cnclip.data.pictures import thumbnail
 from scripts.cnclip.data.texts import read_good_texts
 from scripts.cnclip.data.tsv import open_tsv, picture_at
 from scripts.shared import atomic_files
 from scripts.shared.figures.distributions import draw_counts
-from scripts.shared.figures.style import DPI, FAILED, MADE, QUIET, drawable, house_style, say_instead, to_png
+from scripts.shared.figures.folding import folded
+from scripts.shared.figures.style import DPI, FAILED, MADE, QUIET, house_style, say_instead, to_png
 from scripts.shared.selection import keyed_hash
 
 _SAMPLES = 24
@@ -101,7 +101,7 @@ def _drawn(split: str, files: SplitFiles, seed: int, n: int) -> list[Sample]:
     samples = []
     with open_tsv(files.tsv) as file:
         for row in rows:
-            picture = _thumbnail(picture_at(file, offsets[row], lengths[row], ids[row]))
+            picture = thumbnail(picture_at(file, offsets[row], lengths[row], ids[row]), 2 * _PICTURE)
             samples.append(Sample(split, ids[row], picture, tuple(captions[ids[row]])))
     return samples
 
@@ -113,13 +113,6 @@ def _captions(good_texts: Path, image_ids: Sequence[int]) -> dict[int, list[str]
             if image_id in found and len(found[image_id]) < _MOST_CAPTIONS:
                 found[image_id].append(text.text)
     return found
-
-
-def _thumbnail(data: bytes) -> Image.Image:
-    picture = open_picture(data)
-    picture.thumbnail((2 * _PICTURE, 2 * _PICTURE))
-    small = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
 
 
 def samples_figure(samples: Sequence[Sample], *, title: str) -> Figure:
@@ -149,30 +142,10 @@ def samples_figure(samples: Sequence[Sample], *, title: str) -> Figure:
             axes = figure.add_axes(place, anchor="W")
             axes.imshow(sample.picture)
             axes.set_axis_off()
-            for line_number, line in enumerate(caption_lines(sample.captions)):
+            captions = sample.captions or ("(no caption)",)
+            for line_number, line in enumerate(folded(captions, width=_WIDTH_LINE, n_lines=_LINES)):
                 write(left, top + _HEAD + _PICTURE + 6 + line_number * _LINE, line, fontsize=10)
     return figure
-
-
-def caption_lines(captions: Sequence[str]) -> list[str]:
-    """Captions folded to the width of a card, as far as they can be drawn: a few lines, the last cut where more follow.
-
-    Args:
-        captions: of one picture.
-    """
-    lines: list[str] = []
-    for caption in captions:
-        line, used = "", 0
-        for mark in drawable(" ".join(caption.split())):
-            wide = 2 if unicodedata.east_asian_width(mark) in "WF" else 1
-            if used + wide > _WIDTH_LINE:
-                lines.append(line)
-                line, used = "", 0
-            line, used = line + mark, used + wide
-        lines.append(line)
-    if len(lines) > _LINES:
-        return [*lines[: _LINES - 1], lines[_LINES - 1][: _WIDTH_LINE // 2 - 2] + " ..."]
-    return lines or ["(no caption)"]
 
 
 def overview_figure(summary: Mapping[str, Any], splits: Sequence[str], *, title: str) -> Figure:

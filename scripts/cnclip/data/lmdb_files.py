@@ -37,6 +37,7 @@ _PAIRS_A_COMMIT = 5000
 _PICTURES_A_COMMIT = 1000
 _BYTES_A_COMMIT = 256 << 20  # large pictures are committed earlier: a commit is held in memory
 _PICKLE_PROTOCOL = 4  # of the official files
+_UNWRITTEN_PAGES = 16  # that LMDB may have taken at the file's end and not needed
 _SOURCE = "source"  # in an unfinished folder: which lists it is made of
 
 
@@ -208,6 +209,7 @@ class PairsLmdb:
         Raises:
             SampleError: `bad_pair`: it is absent, or its pickle holds anything but these three.
             ConfigError: as `n_pairs`.
+            JobError: the database is damaged.
         """
         data = self._get(PAIRS, _key(number))
         if data is None:
@@ -244,12 +246,13 @@ class PairsLmdb:
 
         Raises:
             ConfigError: a key is no id; or as `n_pairs`.
+            JobError: the database is damaged.
         """
-        with self._database(PICTURES).begin() as transaction:
+        with _lmdb_damage(self.folder / PICTURES), self._database(PICTURES).begin() as transaction:
             for key in transaction.cursor().iternext(keys=True, values=False):
                 if key == _N_PICTURES:
                     continue
-                if not key.isdigit() or len(key) > 19 or int(key) > LARGEST_ID:
+                if not key.isdigit() or len(key) > 19 or int(key) > LARGEST_ID or key != _key(int(key)):
                     raise ConfigError(f"{self.folder / PICTURES}: the key {key[:40]!r} is no id of a picture")
                 yield int(key)
 
@@ -260,7 +263,7 @@ class PairsLmdb:
         return int(value)
 
     def _get(self, name: str, key: bytes) -> bytes | None:
-        with self._database(name).begin() as transaction:
+        with _lmdb_damage(self.folder / name), self._database(name).begin() as transaction:
             value: bytes | None = transaction.get(key)
             return value
 
@@ -285,4 +288,19 @@ _environments: WeakValueDictionary[tuple[int, int], Any] = WeakValueDictionary()
 
 def _opened(path: Path) -> Any:
     # Many processes read and none writes, so no locks; pictures are read here and there, so no reading ahead.
-    return lmdb.open(str(path), readonly=True, create=False, lock=False, readahead=False, meminit=False)
+    database = lmdb.open(str(path), readonly=True, create=False, lock=False, readahead=False, meminit=False)
+    size, page = (path / "data.mdb").stat().st_size, int(database.stat()["psize"])
+    whole = (database.info()["last_pgno"] + 1) * page
+    if size < whole - _UNWRITTEN_PAGES * page:
+        # Whoever read there would be killed by the system, without a word.
+        raise lmdb.CorruptedError(f"cut off: {size:,} of {whole:,} bytes; copy it again")
+    return database
+
+
+@contextmanager
+def _lmdb_damage(folder: Path) -> Iterator[None]:
+    """Say which database of somebody else is damaged."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise JobError(f"{folder / 'data.mdb'}: damaged ({error}); copy it again") from error

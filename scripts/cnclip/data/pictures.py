@@ -27,7 +27,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 # Pictures of that size are refused here, which says more than a warning.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-_AS_THEY_ARE = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
+_AS_THEY_ARE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 _SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N"}
 # What Pillow's decoders raise on damaged files, besides the OSError that they should.
 _DAMAGE = (
@@ -73,6 +73,18 @@ def open_picture(data: bytes) -> Image.Image:
     picture = _opened(data)
     _decode(picture)
     return _of_eight_bits(picture)
+
+
+def thumbnail(data: bytes, longest: int) -> Image.Image:
+    """A picture to be shown: RGB, no edge above `longest` pixels, what is transparent in white.
+
+    Raises:
+        SampleError: as `open_picture`.
+    """
+    picture = open_picture(data)
+    picture.thumbnail((longest, longest))
+    small = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
 
 
 def picture_facts(data: bytes) -> PictureFacts:
@@ -131,6 +143,8 @@ def _refusal(error: BaseException, what: str) -> SampleError:
 def _of_eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode in _AS_THEY_ARE:
         return picture
+    if picture.mode == "La":  # grey of some TIFF files, made darker where it is transparent: Pillow makes no RGB of it
+        return picture.convert("LA")
     values = np.asarray(picture)
     if picture.mode in _SIXTEEN_BIT or (picture.mode == "I" and values.min() >= 0 and values.max() < 1 << 16):
         return Image.fromarray((values >> 8).astype(np.uint8))

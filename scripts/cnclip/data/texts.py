@@ -11,7 +11,7 @@ from scripts.shared.errors import ConfigError, JobError, SampleError
 MAX_LINE = 1 << 20  # bytes
 
 _BOM = b"\xef\xbb\xbf"
-_SHOWN = 60  # letters of what is quoted
+_SHOWN = 120  # letters of what is quoted
 
 
 class Text(NamedTuple):

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.cnclip.data.lmdb_files import PairsLmdb
+from scripts.cnclip.data.lmdb_files import PAIRS, PairsLmdb
 from scripts.cnclip.data.texts import Text, text_row
 from scripts.shared import atomic_files
 from scripts.shared.errors import SampleError
@@ -50,7 +50,8 @@ def lmdb_to_files(lmdb_dir: Path, tsv: Path, jsonl: Path) -> None:
             except SampleError as error:
                 log.warning("%s", error.message)
                 file.write(_row(together))
-                file.write(json.dumps({"pair": number, "error": error.message}).encode() + b"\n")
+                reason = error.message.removeprefix(f"{database.folder / PAIRS}: ")
+                file.write(json.dumps({"error": reason}).encode() + b"\n")
                 together = []
                 continue
             if together and (pair.text_id, pair.text) != (together[0].text_id, together[0].text):

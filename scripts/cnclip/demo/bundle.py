@@ -14,6 +14,7 @@ from scripts.shared.new_folder import new_folder
 
 MODEL, EXAMPLES, NOTEBOOK, README = "model", "examples", "demo.ipynb", "README.md"
 RESULTS_CSV, RESULTS_TABLE = "results.csv", "results.md"
+_IN_THE_CSV_ALONE = ("_low", "_high", "_minus_baseline")  # ends of names of columns: with them a table fits no page
 N_EXAMPLES = 24
 
 
@@ -55,7 +56,7 @@ def make_bundle(
 
 
 def markdown_table(path: Path) -> str:
-    """A CSV as a table in Markdown; columns that are empty in all rows are left out.
+    """A CSV as a table in Markdown, without intervals, differences and columns that are empty in all rows.
 
     Raises:
         JobError: the file cannot be read, or has no heads of columns.
@@ -64,7 +65,8 @@ def markdown_table(path: Path) -> str:
         heads, *rows = list(csv.reader(file)) or [[]]
     if not heads:
         raise JobError(f"{path}: is empty; remove it and run again: it is made anew")
-    used = [place for place in range(len(heads)) if any(place < len(row) and row[place] for row in rows)]
+    shown = [place for place, head in enumerate(heads) if not head.endswith(_IN_THE_CSV_ALONE)]
+    used = [place for place in shown if any(place < len(row) and row[place] for row in rows)]
     lines = [[heads[place] for place in used], ["---"] * len(used)]
     lines += [[row[place] if place < len(row) else "" for place in used] for row in rows]
     return "".join("| " + " | ".join(map(_in_cell, line)) + " |\n" for line in lines)
@@ -88,5 +90,5 @@ def _readme(title: str, source: str, trained_on: tuple[str, ...], *, results: bo
         "a clone of Polymill, or with `PYTHONPATH` set to one.",
     ]
     if results:
-        lines.append(f"- `{RESULTS_TABLE}`, `{RESULTS_CSV}`: the measured comparison of the models.")
+        lines.append(f"- `{RESULTS_TABLE}`, `{RESULTS_CSV}`: the measured comparison of the models, recall in percent.")
     return "\n".join(lines) + "\n"

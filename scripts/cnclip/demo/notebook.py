@@ -105,7 +105,7 @@ search(asked[0][1])""",
     ),
 )
 _RESULTS: tuple[Cell, ...] = (
-    ("markdown", "## Results\n\nThe comparison of the models on the whole test split."),
+    ("markdown", "## Results\n\nThe comparison of the models on whole splits; `results.csv` has the intervals too."),
     (
         "code",
         """from IPython.display import Markdown

@@ -62,7 +62,7 @@ def accuracy_figure(rows: Sequence[Row], *, title: str) -> Figure:
         figure = Figure(figsize=(8.1, height), layout="constrained")
         figure.suptitle(drawable(title), x=0.01, ha="left")
         if not rows:
-            say_instead(figure.add_subplot(), "nothing is measured")
+            say_instead(figure.add_subplot(), "nothing is measured: the configuration names no zeroshot set")
             return figure
         for axes, dataset in zip(figure.subplots(len(datasets), 1, squeeze=False)[:, 0], datasets, strict=True):
             here = [row for row in rows if row["dataset"] == dataset]

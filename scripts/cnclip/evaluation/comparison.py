@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def compare(
         JobError: measurements cannot be read.
     """
     measured = [_read(path) for path in metrics]
-    labelled = [json.loads(path.read_bytes()) for path in zeroshot]
+    labelled = [_read_labelled(path) for path in zeroshot]
     names = list(dict.fromkeys([*(one.said["model"] for one in measured), *(one["model"] for one in labelled)]))
     chosen = baseline or (names[0] if names else "")
     if names and chosen not in names:
@@ -100,8 +101,16 @@ def _read(path: Path) -> _Measured:
         said = json.loads(path.read_bytes())
         with np.load(hits_path, allow_pickle=False) as arrays:
             return _Measured(path, said, {name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise JobError(f"{path}: it or {HITS} beside it cannot be read ({error}); remove both and run again") from error
+
+
+def _read_labelled(path: Path) -> Mapping[str, Any]:
+    try:
+        said: Mapping[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path}: cannot be read ({error}); remove it and run again") from error
+    return said
 
 
 def _retrieval_rows(

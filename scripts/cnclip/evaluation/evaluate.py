@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +192,7 @@ def _write_official(
     if annotation.is_hidden:
         yield "no text has an answer, as in hidden test splits: answers are written, and nothing is scored"
     else:
-        _write_lines(_inverted_file(output, split), inverted_lines(annotation))
+        atomic_files.write_lines(_inverted_file(output, split), inverted_lines(annotation))
     for direction, one in retrievals.items():
         words = FIELDS[direction].words
         if one.n_gallery < LONGEST:
@@ -202,19 +202,13 @@ def _write_official(
             )
             continue
         path = _predictions_file(output, split, direction)
-        _write_lines(path, prediction_lines(direction, one.asked.tolist(), one.found.tolist()))
+        atomic_files.write_lines(path, prediction_lines(direction, one.asked.tolist(), one.found.tolist()))
         if not annotation.is_hidden:
             counted = annotation if direction == "t2i" else annotation.inverted()
             known = set(one.asked.tolist())
             answers = set((made.image_ids if direction == "t2i" else made.text_ids).tolist())
             content = score(path, counted, direction, known_queries=known, known_answers=answers)
             write_score(_score_file(output, split, direction), content)
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    with atomic_files.open_new(path) as file:
-        for line in lines:
-            file.write(line.encode())
 
 
 def _write_hits(path: Path, retrievals: Retrievals) -> None:

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from scripts.cnclip.data.picture_list import read_pictures
-from scripts.cnclip.data.pictures import open_picture
+from scripts.cnclip.data.pictures import thumbnail
 from scripts.cnclip.data.tsv import open_tsv, picture_at
 from scripts.shared import atomic_files
+from scripts.shared.figures.folding import folded
 from scripts.shared.figures.style import DPI, QUIET, drawable, house_style, say_instead, to_png
 
 _RIGHT, _WRONG = "#2e8b57", "#b9c0c6"
@@ -54,9 +55,7 @@ def _thumbnails(tsv: Path, pictures: Path, wanted: set[int]) -> dict[int, Image.
         for row in rows:
             image_id = int(listed.image_ids[row])
             data = picture_at(file, int(listed.offsets[row]), int(listed.lengths[row]), image_id)
-            picture = open_picture(data)
-            picture.thumbnail((2 * _PICTURE, 2 * _PICTURE))
-            found[image_id] = picture.convert("RGB")
+            found[image_id] = thumbnail(data, 2 * _PICTURE)
     return found
 
 
@@ -94,7 +93,7 @@ def examples_figure(
             kind = "text" if is_text else "picture"
             write(_GAP, top, f"{kind} {one['query']}", fontsize=8, color=QUIET)
             if is_text:
-                for line, words in enumerate(folded(one["texts"][0], _LETTERS, _LINES)):
+                for line, words in enumerate(folded(one["texts"][:1], width=2 * _LETTERS, n_lines=_LINES)):
                     write(_GAP, top + 20 + line * _LINE, words, fontsize=11)
             else:
                 _show(axes_at(_GAP, top + 18, _PICTURE), pictures.get(one["query"]), QUIET)
@@ -106,25 +105,11 @@ def examples_figure(
                     _show(axes_at(left, top + 18, _PICTURE), pictures.get(found), color)
                 else:
                     at = top + 18 + place * (_TALL - 22) / n_answers
-                    words = f"{place + 1}: {folded(one['texts'][place], 3 * _LETTERS, 1)[0]}"
+                    answer = folded([one["texts"][place]], width=6 * _LETTERS, n_lines=1)
+                    words = f"{place + 1}: {answer[0]}"
                     marked = f"{words}  \N{CHECK MARK}" if right else words
                     write(_GAP + _QUERY, at, marked, fontsize=11, color=_RIGHT if right else "black")
     return figure
-
-
-def folded(text: str, letters: int, lines: int) -> list[str]:
-    """A text cut to some lines; a Chinese letter is as wide as two others. The last ends in ... where more follows."""
-    folded_lines, used = [""], 0
-    for mark in " ".join(text.split()):
-        wide = 2 if ord(mark) >= 0x2E80 else 1
-        if used + wide > 2 * letters:
-            folded_lines.append("")
-            used = 0
-        folded_lines[-1] += mark
-        used += wide
-    if len(folded_lines) > lines:
-        return [*folded_lines[: lines - 1], folded_lines[lines - 1][:-1] + "..."]
-    return folded_lines
 
 
 def _show(axes: Axes, picture: Image.Image | None, color: str) -> None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ def read_part(path: Path) -> Part:
             facts = json.loads(str(arrays["facts"]))
             ids, features = arrays["ids"], arrays["features"]
         timings = json.loads(_timings_of(path).read_bytes()) if _timings_of(path).exists() else {}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise JobError(f"{path}: no features ({error}); {AGAIN}") from error
     if ids.ndim != 1 or features.dtype != np.float32 or features.shape != (len(ids), facts.get("dim")):
         raise JobError(f"{path}: its ids and features do not fit together; {AGAIN}")

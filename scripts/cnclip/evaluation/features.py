@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +211,8 @@ def join_features(
     _write_array(text_path, texts.features)
     if official:
         images = np.lib.format.open_memmap(features_path, mode="r")
-        _write_lines(official[0], official_lines(IMAGES, ids[order], images))
-        _write_lines(official[1], official_lines(TEXTS, texts.ids, texts.features))
+        atomic_files.write_lines(official[0], official_lines(IMAGES, ids[order], images))
+        atomic_files.write_lines(official[1], official_lines(TEXTS, texts.ids, texts.features))
     said = {key: value for key, value in texts.facts.items() if key not in ("kind", "source", "n_shards")}
     atomic_files.write_json(
         folder / FACTS,
@@ -277,9 +277,3 @@ def _write_pictures(
 def _write_array(path: Path, array: NDArray[Any]) -> None:
     with atomic_files.open_new(path) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
-    with atomic_files.open_new(path) as file:
-        for line in lines:
-            file.write(line.encode())

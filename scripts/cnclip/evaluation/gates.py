@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scripts.shared.errors import PolymillError
 
+_COLLAPSED = "the model has collapsed, or was never trained; no score is made"
 MOST_ALIKE = 0.5  # of the queries may share one list
 _FEWEST_LISTS = 10  # with fewer queries, or a smaller gallery, the same list may well be right
 _ROWS = 65_536
@@ -55,9 +56,7 @@ def refuse_alike(features: NDArray[np.float32], what: str) -> None:
         return
     ((_, most),) = Counter(row.tobytes() for row in features).most_common(1)
     if most > MOST_ALIKE * len(features):
-        raise RefusedModelError(
-            f"{most:,} of {len(features):,} {what} are equal: the model has collapsed; no score is made"
-        )
+        raise RefusedModelError(f"{most:,} of {len(features):,} {what} are equal: {_COLLAPSED}")
 
 
 def refuse_collapsed(lists: Sequence[Sequence[int]] | NDArray[np.int64], *, n_gallery: int, what: str) -> None:
@@ -75,6 +74,4 @@ def refuse_collapsed(lists: Sequence[Sequence[int]] | NDArray[np.int64], *, n_ga
         return
     ((_, most),) = Counter(tuple(map(int, ids)) for ids in lists).most_common(1)
     if most > MOST_ALIKE * len(lists):
-        raise RefusedModelError(
-            f"{most:,} of {len(lists):,} {what} get the same list of answers: the model has collapsed; no score is made"
-        )
+        raise RefusedModelError(f"{most:,} of {len(lists):,} {what} get the same list of answers: {_COLLAPSED}")

@@ -29,19 +29,21 @@ class ModelSize(NamedTuple):
 def model_size(path: Path, form: str = TORCH) -> ModelSize:
     """Look at a model's files.
 
+    Of a multilingual model, part of which may lie in a Python package, only the bytes are told.
+
     Args:
         path: as `encoder.open_model` takes it.
         form: likewise.
     """
     if form != TORCH:
-        ending = form.removeprefix("onnx_")
-        return ModelSize(None, None, sum(file.stat().st_size for file in path.rglob(f"*{ending}*") if file.is_file()))
+        exported = json.loads((path / "export.json").read_text(encoding="utf-8"))["forms"][form]
+        return ModelSize(None, None, exported["size_bytes"])
     if path.is_file():
         return ModelSize(None, None, path.stat().st_size)
-    files = sorted(path.glob("*.safetensors"))
-    counts = {key: count for file in files for key, count in _tensors(file).items()}
+    files = sorted(path.rglob("*.safetensors"))
     total = sum(file.stat().st_size for file in files)
-    if not counts:
+    counts = {key: count for file in files if file.parent == path for key, count in _tensors(file).items()}
+    if not any(key.startswith(_PICTURE_SIDE) for key in counts):
         return ModelSize(None, None, total)
     visual = sum(count for key, count in counts.items() if key.startswith(_PICTURE_SIDE))
     return ModelSize(sum(counts.values()), visual, total)

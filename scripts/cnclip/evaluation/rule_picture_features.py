@@ -9,7 +9,7 @@ if __name__ == "__main__":
         # Here: a missing package is named in the log, and no CUDA library loads before a GPU is held.
         from scripts.cnclip.encoder import opened_as
         from scripts.cnclip.evaluation.features import picture_features
-        from scripts.cnclip.evaluation.job_device import job_device
+        from scripts.cnclip.job_device import job_device
 
         wanted = snakemake.resources.get("gpu", 0)
         with job_device(

@@ -8,8 +8,8 @@ if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
         # Here: a missing package is named in the log, and no CUDA library loads before a GPU is held.
         from scripts.cnclip.encoder import opened_as
-        from scripts.cnclip.evaluation.job_device import job_device
         from scripts.cnclip.evaluation.zeroshot import zeroshot
+        from scripts.cnclip.job_device import job_device
 
         wanted = snakemake.resources.get("gpu", 0)
         with job_device(

@@ -18,8 +18,7 @@ from scripts.shared.errors import ConfigError
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # a warning for each class of models that it has
 
 VOCABULARY = 21_128  # entries of the Chinese BERT vocabulary
-LOGIT_SCALE = math.log(1 / 0.07)
-CONTEXT_LENGTH = 52
+LOGIT_SCALE = math.log(1 / 0.07)  # that CLIPs begin with
 
 
 class VisionSizes(NamedTuple):

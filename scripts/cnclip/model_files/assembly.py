@@ -5,7 +5,6 @@ without its pooler of the other. The text projection is fresh.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +21,9 @@ from scripts.cnclip.model_files.architecture import (
     make_config,
 )
 from scripts.cnclip.model_files.folder import model_of, read_weights, weights_file
-from scripts.cnclip.model_files.official import official_layout, vision_sizes
+from scripts.cnclip.model_files.official import PREFIX, official_layout, vision_sizes
 from scripts.shared.errors import ConfigError
-from scripts.shared.torch_file import load_plain
+from scripts.shared.torch_file import load_named
 
 _POSITIONS = "vision_model.embeddings.position_embedding.weight"
 _COMPUTED = ("embeddings.position_ids", "vision_model.embeddings.position_ids")  # numbers in older folders
@@ -104,27 +103,7 @@ def _openai_vision(path: Path) -> _Vision:
 def _openai_state(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; name OpenAI's ViT-B-16.pt or a CLIP folder of Hugging Face")
-    if _is_torchscript(path):
-        try:
-            # The program is read, since it names the tensors, and not run.
-            found: Any = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
-            raise ConfigError(f"{path}: is damaged; download it again") from error
-    else:
-        found = load_plain(path)
-        if isinstance(found, dict):
-            found = found.get("state_dict", found)
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: holds no tensors by name, so it is no CLIP of OpenAI")
-    return {str(key).removeprefix("module."): value for key, value in found.items() if isinstance(value, Tensor)}
-
-
-def _is_torchscript(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False  # `load_plain` says what is wrong
+    return {key.removeprefix(PREFIX): value for key, value in load_named(path).items()}
 
 
 def _hugging_face_vision(folder: Path) -> _Vision:

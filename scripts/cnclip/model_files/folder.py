@@ -7,7 +7,7 @@ The folder of a Chinese CLIP holds `config.json`, `model.safetensors`, `vocab.tx
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,19 @@ from torch import Tensor, nn
 from transformers.models.chinese_clip.configuration_chinese_clip import ChineseCLIPConfig
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
-from scripts.cnclip.model_files.architecture import CONTEXT_LENGTH, config_sizes, empty_model
+from scripts.cnclip.model_files.architecture import config_sizes, empty_model
 from scripts.cnclip.pixels import MEAN, STD
-from scripts.cnclip.tokens import VOCABULARY_FILE, Tokenizer
+from scripts.cnclip.tokens import CONTEXT_LENGTH, VOCABULARY_FILE, Tokenizer
 from scripts.shared.errors import ConfigError
 from scripts.shared.new_folder import new_folder
 from scripts.shared.torch_file import load_plain
+from scripts.shared.torch_state import check_state
 
 FACTS, CONFIG, WEIGHTS, VOCABULARY = "polymill.json", "config.json", "model.safetensors", "vocab.txt"
 CHINESE_CLIP = "chinese_clip"
 _OLD_WEIGHTS = "pytorch_model.bin"
 _ALIGNMENT = 64  # bytes
+_MOST_LAYERS, _LARGEST_SIZE = 1_000, 1_000_000
 # In folders of older versions: numbers that are computed now, and a layer that Chinese CLIP does not use.
 _NOT_NEEDED = ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
 _POOLER = "text_model.pooler."
@@ -57,6 +59,9 @@ class ModelFacts:
     tokenizer_sha256: str = ""
 
 
+_NO_FACTS = ModelFacts(name="")
+
+
 def read_facts(folder: Path) -> ModelFacts:
     """The facts of a model folder; of a folder that somebody else made, what can be told of it.
 
@@ -75,8 +80,12 @@ def read_facts(folder: Path) -> ModelFacts:
         )
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return ModelFacts(**{**said, "trained_on": tuple(said["trained_on"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        facts = ModelFacts(**{**said, "trained_on": tuple(said["trained_on"])})
+        for part in fields(ModelFacts):
+            if type(value := getattr(facts, part.name)) is not type(getattr(_NO_FACTS, part.name)):
+                raise ValueError(f"{part.name} is {value!r:.60}")
+        return facts
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(f"{path}: does not hold the facts of a model ({error}); make the folder again") from error
 
 
@@ -118,13 +127,13 @@ def model_of(
         ConfigError: a key is missing or unexpected, a shape is another, or a value is not finite; names the first.
     """
     model = empty_model(config)
-    wanted = model.state_dict()
     there = {
         key: _aligned(value.contiguous().float())
         for key, value in state.items()
         if key not in _NOT_NEEDED and not key.startswith(_POOLER)
     }
-    _check(wanted, there, where)
+    check_state(model.state_dict(), there, where)
+    _check_finite(there, where)
     model.load_state_dict(there, assign=True)
     _fill_buffers(model)
     nn.Module.to(model, device)
@@ -184,10 +193,22 @@ def read_config(folder: Path) -> ChineseCLIPConfig:
     if kind != "chinese_clip":
         raise ConfigError(f"{path}: describes a model of the type {kind!r}, not 'chinese_clip'")
     try:
-        return ChineseCLIPConfig.from_dict(said)
+        config = ChineseCLIPConfig.from_dict(said)
+        _check_sizes(config)
+        return config
     except Exception as error:
         # transformers' validators raise classes of their own, and which ones changes with the version.
         raise ConfigError(f"{path}: is not the configuration of a Chinese CLIP ({error}); copy it again") from error
+
+
+def _check_sizes(config: ChineseCLIPConfig) -> None:
+    """Refuse sizes that no model has: of zeros none can be built, and building a giant one would never end."""
+    dim, vision, text = config_sizes(config)
+    for part, sizes in (("vision", vision._asdict()), ("text", text._asdict()), ("model", {"dim": dim})):
+        for name, size in sizes.items():
+            most = _MOST_LAYERS if name == "layers" else _LARGEST_SIZE
+            if size is not None and not 1 <= size <= most:
+                raise ValueError(f"the {part}'s {name} is {size}, out of 1 to {most:,}")
 
 
 def config_json(config: ChineseCLIPConfig) -> dict[str, Any]:
@@ -294,26 +315,12 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _check(wanted: Mapping[str, Tensor], there: Mapping[str, Tensor], where: str) -> None:
-    for fault, keys in (
-        ("missing", [key for key in wanted if key not in there]),
-        ("unexpected", [key for key in there if key not in wanted]),
-    ):
-        if keys:
-            others = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+def _check_finite(state: Mapping[str, Tensor], where: str) -> None:
+    for key, value in state.items():
+        if not torch.isfinite(value).all():
+            bad = torch.nonzero(~torch.isfinite(value))
             raise ConfigError(
-                f"{where}: tensor {keys[0]!r} is {fault}{others}; these are not the weights of this model"
-            )
-    for key, value in wanted.items():
-        if there[key].shape != value.shape:
-            raise ConfigError(
-                f"{where}: {key} has the shape {tuple(there[key].shape)}, expected was {tuple(value.shape)}: "
-                "these are the weights of a model of another size"
-            )
-        if not torch.isfinite(there[key]).all():
-            bad = torch.nonzero(~torch.isfinite(there[key]))
-            raise ConfigError(
-                f"{where}: {len(bad):,} of {there[key].numel():,} values of {key} are NaN or infinite, the first at "
+                f"{where}: {len(bad):,} of {value.numel():,} values of {key} are NaN or infinite, the first at "
                 f"{bad[0].tolist()}: its training broke down; take an earlier checkpoint"
             )
 

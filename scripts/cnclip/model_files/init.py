@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
-from scripts.cnclip.model_files.architecture import CONTEXT_LENGTH, architecture_name, config_sizes, random_model
+from scripts.cnclip.model_files.architecture import architecture_name, config_sizes, random_model
 from scripts.cnclip.model_files.assembly import assemble
 from scripts.cnclip.model_files.folder import (
     CHINESE_CLIP,
@@ -22,7 +22,7 @@ from scripts.cnclip.model_files.folder import (
 from scripts.cnclip.model_files.official import load_official
 from scripts.shared.errors import ConfigError
 
-_CALIBRATION_PAIRS = 256
+_CALIBRATION_PAIRS = 256  # on which the activations of pruning are measured
 
 
 class _Begun(NamedTuple):
@@ -30,7 +30,6 @@ class _Begun(NamedTuple):
     source: str
     trained_on: Sequence[str]
     vocab: Path | None
-    context_length: int
 
 
 def make_model(weights: Path, target: Path, *, name: str, trained_on: Sequence[str] = ()) -> ModelFacts:
@@ -54,79 +53,83 @@ def make_model(weights: Path, target: Path, *, name: str, trained_on: Sequence[s
     return save_model(model, target, facts=ModelFacts(name, source, tuple(trained_on)))
 
 
-def make_init(settings: Mapping[str, Any], target: Path) -> ModelFacts:
-    """Write the model folder that a training begins with.
+def make_init(
+    target: Path,
+    *,
+    name: str,
+    seed: int,
+    context_length: int,
+    architecture: str = "",
+    model: Path | None = None,
+    vision: Path | None = None,
+    text: Path | None = None,
+    trained_on: Sequence[str] = (),
+    prune: Mapping[str, Any] | None = None,
+    lmdb: Path | None = None,
+) -> ModelFacts:
+    """Write the model folder that a training begins with: that of `model`, else of `vision` and `text`, else fresh.
 
     Args:
-        settings: `seed`, and the first of these that is there: `model` (a folder, or an official `.pt`), `vision` and
-            `text` (see `assembly.assemble`), `architecture`; maybe `name`, `trained_on`, `context_length` (for
-            `polymill.json`), `prune` (`fraction` and `criterion`), `prune_seed` and `lmdb` (pairs on which the
-            criterion `activation` is measured).
         target: the folder; appears whole.
+        name: of the model, for `polymill.json`.
+        seed: of what is fresh, and of what pruning draws.
+        context_length: ids that the model will take a text.
+        architecture: by name, of fresh weights.
+        model: a model folder, or an official `.pt`.
+        vision: see `assembly.assemble`.
+        text: likewise.
+        trained_on: names of the data sets that the model saw in training, besides those that `model` tells of.
+        prune: `fraction` and `criterion`; None to keep all neurons.
+        lmdb: pairs on which the criterion `activation` is measured.
 
     Returns:
         What `polymill.json` in it says.
 
     Raises:
-        ConfigError: a file is missing or damaged, or the settings name nothing to begin with.
+        ConfigError: a file is missing or damaged, or there is nothing to begin with.
     """
-    torch.set_num_threads(1)
-    begun = _begin(settings)
-    context_length = int(settings.get("context_length", begun.context_length))
-    model, source = begun.model, begun.source
-    prune = settings.get("prune")
-    if prune:
-        model = _prune(model, prune, settings, begun.vocab, context_length)
-        source += f"; {prune['fraction']:g} of its feed-forward neurons taken out by {prune['criterion']}"
-    facts = ModelFacts(
-        str(settings.get("name", target.name)),
-        source,
-        tuple(dict.fromkeys([*begun.trained_on, *settings.get("trained_on", ())])),
-        context_length=context_length,
-    )
-    return save_model(model, target, facts=facts, vocab=begun.vocab)
-
-
-def _begin(settings: Mapping[str, Any]) -> _Begun:
-    seed = int(settings.get("seed", 0))
-    if "model" in settings:
-        path = Path(settings["model"])
-        if not path.is_dir():
-            return _Begun(load_official(path), path.name, (), None, CONTEXT_LENGTH)
-        facts = read_facts(path)
-        if facts.kind != CHINESE_CLIP:
-            raise ConfigError(f"{path}: is a model of the kind {facts.kind}; a training begins with a {CHINESE_CLIP}")
-        source = f"{facts.name} (sha256 {facts.weights_sha256})"
-        return _Begun(load_model(path), source, facts.trained_on, vocabulary_of(path), facts.context_length)
-    if "vision" in settings:
-        vision, text = Path(settings["vision"]), Path(settings["text"])
-        model = assemble(vision, text, seed=seed, image_size=settings.get("image_size"))
+    torch.set_num_threads(1)  # sums depend on it
+    if model:
+        begun = _begin_with(model)
+    elif vision and text:
         source = f"{vision.name} and {text.name}, with a fresh text projection of seed {seed}"
-        return _Begun(model, source, (), vocabulary_of(text), CONTEXT_LENGTH)
-    if "architecture" not in settings:
+        begun = _Begun(assemble(vision, text, seed=seed), source, (), vocabulary_of(text))
+    elif architecture:
+        begun = _Begun(random_model(architecture, seed), f"random weights of seed {seed}, {architecture}", (), None)
+    else:
         raise ConfigError("init: names nothing to begin with; give a model, vision and text, or an architecture")
-    name = str(settings["architecture"])
-    return _Begun(random_model(name, seed), f"random weights of seed {seed}, {name}", (), None, CONTEXT_LENGTH)
+    if prune:
+        pruned = _prune(begun, prune, seed, lmdb, context_length)
+        source = f"{begun.source}; {prune['fraction']:g} of its feed-forward neurons taken out by {prune['criterion']}"
+        begun = begun._replace(model=pruned, source=source)
+    seen = tuple(dict.fromkeys([*begun.trained_on, *trained_on]))
+    facts = ModelFacts(name, begun.source, seen, context_length=context_length)
+    return save_model(begun.model, target, facts=facts, vocab=begun.vocab)
+
+
+def _begin_with(path: Path) -> _Begun:
+    if not path.is_dir():
+        return _Begun(load_official(path), path.name, (), None)
+    facts = read_facts(path)
+    if facts.kind != CHINESE_CLIP:
+        raise ConfigError(f"{path}: is a model of the kind {facts.kind}; a training begins with a {CHINESE_CLIP}")
+    source = f"{facts.name} (sha256 {facts.weights_sha256})"
+    return _Begun(load_model(path), source, facts.trained_on, vocabulary_of(path))
 
 
 def _prune(
-    model: ChineseCLIPModel,
-    prune: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    vocab: Path | None,
-    context_length: int,
+    begun: _Begun, prune: Mapping[str, Any], seed: int, lmdb: Path | None, context_length: int
 ) -> ChineseCLIPModel:
     from scripts.cnclip.compression.pruning import Calibration, prune_feed_forward
 
     calibration = None
     if prune["criterion"] == "activation":
-        if "lmdb" not in settings:
+        if lmdb is None:
             raise ConfigError("prune: the criterion activation is measured on training pairs; give their lmdb")
-        size = config_sizes(model.config).vision.image
-        calibration = Calibration(*_pairs(Path(settings["lmdb"]), size, vocab, context_length))
-    seed = int(settings.get("prune_seed", settings.get("seed", 0)))
+        size = config_sizes(begun.model.config).vision.image
+        calibration = Calibration(*_pairs(lmdb, size, begun.vocab, context_length))
     return prune_feed_forward(
-        model, float(prune["fraction"]), criterion=prune["criterion"], seed=seed, calibration=calibration
+        begun.model, float(prune["fraction"]), criterion=prune["criterion"], seed=seed, calibration=calibration
     )
 
 

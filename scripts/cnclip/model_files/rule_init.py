@@ -8,4 +8,5 @@ if __name__ == "__main__":
     with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
         from scripts.cnclip.model_files.init import make_init  # here: a missing package is named in the log
 
-        make_init(dict(snakemake.params.settings) | dict(snakemake.input.items()), Path(snakemake.output[0]))
+        files = {name: Path(path) for name, path in snakemake.input.items()}
+        make_init(Path(snakemake.output[0]), **snakemake.params.settings, **files)

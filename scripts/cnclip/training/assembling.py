@@ -1,6 +1,7 @@
 """What a training is put together from: model, pairs, teacher, validation; and what tells it from every other."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,8 @@ from scripts.shared.training.determinism import keyed_seed
 from scripts.shared.training.processes import Processes
 
 _TEACHER_ROWS = 256  # pairs that a teacher in the loop sees at once
+
+log = logging.getLogger(__name__)
 
 
 class Parts(NamedTuple):
@@ -85,11 +88,13 @@ def put_together(plan: Mapping[str, Any], options: RunOptions, processes: Proces
         **sizes,
     )
     validation = None
-    if (lmdb / "valid").is_dir():
-        seen = PairsLmdb(lmdb / "valid")
+    seen = PairsLmdb(lmdb / "valid") if (lmdb / "valid").is_dir() else None
+    if seen is not None and seen.n_pairs:
         validation = Validation(PairReader(seen, tokenizer, **sizes), seen.n_pairs, options, processes)
     elif options.keep == "best":
-        raise ConfigError(f"{where}: keep: best needs a valid split, and {lmdb} has none; set keep: last")
+        log.warning(
+            "[%s] there are no valid pairs to choose the best epoch by: the last becomes the model", options.name
+        )
     identity = digest_value(
         {
             "options": what_counts(asdict(options)),

@@ -6,6 +6,7 @@ is dropped after the training, to the teacher's.
 """
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -26,15 +27,27 @@ def interpolated_cosine(student: Tensor, teacher: Tensor) -> Tensor:
     """One less the mean cosine of the teacher's rows and the student's, these stretched linearly to the same width.
 
     Args:
-        student: (n, d).
-        teacher: (n, D).
+        student: (n, d) float32.
+        teacher: (n, D) float32, on the same device.
+
+    Returns:
+        () float32.
 
     Source: the loss that Chinese-CLIP documents in `distillation_En.md`.
     """
-    stretched = functional.interpolate(
-        student[None, None], size=teacher.shape, mode="bilinear", align_corners=False
-    ).squeeze((0, 1))
+    stretched = student @ stretching(student.shape[1], teacher.shape[1], student.device)
     return 1 - functional.cosine_similarity(teacher, stretched).mean()
+
+
+@cache
+def stretching(n_from: int, n_to: int, device: torch.device) -> Tensor:
+    """(n_from, n_to) float32 matrix that stretches rows linearly, as `interpolate` without aligned corners does.
+
+    As a product, because the gradient of `interpolate` adds up in any order on a GPU, which a training that repeats
+    to the bit refuses.
+    """
+    units = torch.eye(n_from)[None]
+    return functional.interpolate(units, size=n_to, mode="linear", align_corners=False)[0].to(device)
 
 
 def soft_label_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -100,7 +100,7 @@ class PairReader(Dataset[Pairs]):
                 if self._captions is not None:
                     _, text_id, text = self._lmdb.pair(int(self._captions[number]))
             except SampleError as error:
-                unreadable.append(f"train pair {number}: {error}; the next one stands in")
+                unreadable.append(f"{self._lmdb.folder.name} pair {number}: {error}; the next one stands in")
                 continue
             return picture, text, image_id, text_id
         raise ConfigError(

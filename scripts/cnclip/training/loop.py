@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,9 +25,9 @@ from scripts.shared.stop_request import StopRequest
 from scripts.shared.training import run_folder
 from scripts.shared.training.checkpoints import CheckpointFolder, read_checkpoint
 from scripts.shared.training.determinism import make_deterministic
-from scripts.shared.training.processes import Processes, from_environment
+from scripts.shared.training.processes import Processes, device_name, from_environment
 from scripts.shared.training.run_record import PeakMemory, peak_memory, write_record
-from scripts.shared.training.schedule import warmup_cosine
+from scripts.shared.training.schedule import is_due, warmup_cosine
 
 LATEST, BEST = "epoch_latest.pt", "epoch_best.pt"
 _SO_FAR = "so_far"  # in a checkpoint, beside what upstream has there
@@ -45,12 +45,14 @@ class SoFar:
         best_loss: the lowest in a validation.
         best_step: steps taken before that.
         best_epoch: the epoch of that, from 1.
+        unreadable: a sentence for each pair that another stood in for, in any process.
     """
 
     loss: float = math.nan
     best_loss: float = math.inf
     best_step: int = 0
     best_epoch: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 def train_process(settings: Path) -> None:
@@ -119,6 +121,11 @@ class Training:
         """
         done = self._resume()
         device = self._processes.device
+        if self._options.warmup >= self._steps:
+            log.warning(
+                "[%s] warmup: %d steps are all of the training's %d, so its rate never falls; set fewer",
+                *(self._options.name, self._options.warmup, self._steps),
+            )
         shares = batches.shares(
             self._parts.n_pairs,
             batch_size=self._options.batch_size,
@@ -137,12 +144,12 @@ class Training:
                 losses = self._learn(step, pairs, lr)
                 if reporter:
                     scale = self._learner.model.logit_scale
-                    reporter.step(step + 1, losses, lr=lr, logit_scale=scale, data_s=data_s)
+                    loss = reporter.step(step + 1, losses, lr=lr, logit_scale=scale, data_s=data_s)
+                    self._refuse_non_finite(loss, step + 1)
                 self._after(step + 1, losses, reporter)
             self._finish(reporter)
 
     def _reporter(self, done: int) -> Reporter:
-        device = self._processes.device
         return Reporter(
             self._run_dir,
             self._options,
@@ -151,7 +158,7 @@ class Training:
             steps=self._steps,
             done=done,
             identity=self._parts.identity,
-            device=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+            device=device_name(self._processes.device),
         )
 
     def _resume(self) -> int:
@@ -163,18 +170,26 @@ class Training:
         held = found or read_checkpoint(Path(path))
         self._learner.restore(held.value, where=path)
         self._so_far = SoFar(**held.value[_SO_FAR])
+        self._unreadable = set(self._so_far.unreadable)
         log.info("[%s] goes on after %d of %d steps, from %s", self._options.name, held.step, self._steps, path)
         return held.step
 
     def _learn(self, step: int, pairs: Pairs, lr: float) -> Losses:
-        for told in pairs.unreadable:
-            if told not in self._unreadable:
-                log.warning("[%s] %s", self._options.name, told)
-        self._unreadable.update(pairs.unreadable)
+        self._tell(pairs.unreadable)
         device = self._processes.device
         on_device = pairs.on(device)
         taught = self._parts.teacher.rows(on_device, device) if self._parts.teacher else None
         return self._learner.learn(on_device, step, lr, taught)
+
+    def _tell(self, unreadable: Iterable[str]) -> None:
+        """Say which pairs others stood in for, each once in a run."""
+        for told in unreadable:
+            if told not in self._unreadable:
+                self._unreadable.add(told)
+                log.warning("[%s] %s", self._options.name, told)
+
+    def _unreadable_anywhere(self) -> tuple[str, ...]:
+        return tuple(sorted(set().union(*self._processes.gather(self._unreadable))))
 
     def _after(self, taken: int, losses: Losses, reporter: Reporter | None) -> None:
         """Validate, save and end where it is time."""
@@ -182,23 +197,27 @@ class Training:
         epoch = -(-taken // self._per_epoch)
         whole_epoch = taken % self._per_epoch == 0
         at_end = whole_epoch or taken == self._steps
-        if self._parts.validation and (at_end or _due(taken, options.valid_step_interval)):
-            found = self._parts.validation(self._learner)
+        best, others = [], []
+        if self._parts.validation and (at_end or is_due(taken, options.valid_step_interval)):
+            found = self._parts.validation(self._learner, self._tell)
             if reporter:
                 reporter.validated(taken, found)
             if found.loss < self._so_far.best_loss:
                 self._so_far = replace(self._so_far, best_loss=found.loss, best_step=taken, best_epoch=epoch)
-                if options.keep == "best":
-                    self._save([(BEST, True)], taken, losses, reporter)
+                # First of a step's checkpoints: each of them may be gone on from, and all speak of this one.
+                best = [(BEST, True)] if options.keep == "best" else []
         stopping = self._processes.any(self._stop())
-        names = []
-        if whole_epoch and _due(epoch, options.save_epoch_interval):
-            names.append((f"epoch{epoch}.pt", True))
-        if _due(taken, options.save_step_interval):
-            names.append((f"epoch_{epoch}_{taken}.pt", False))
-        if names or at_end or stopping:
-            self._save([*names, (LATEST, True)], taken, losses, reporter)
+        if whole_epoch and is_due(epoch, options.save_epoch_interval):
+            others.append((f"epoch{epoch}.pt", True))
+        if is_due(taken, options.save_step_interval):
+            others.append((f"epoch_{epoch}_{taken}.pt", False))
+        if others or at_end or stopping:
+            others.append((LATEST, True))
+        if best or others:
+            self._save([*best, *others], taken, losses, reporter)
         if stopping and taken < self._steps:
+            if reporter:
+                reporter.attempts.step(taken, last=True)
             raise StoppedError(
                 f"[{options.name}] asked to end by {self._stop.by or 'another process'} after {taken} of {self._steps} "
                 "steps; the same command goes on"
@@ -206,15 +225,12 @@ class Training:
 
     def _save(self, names: list[tuple[str, bool]], taken: int, losses: Losses, reporter: Reporter | None) -> None:
         """Write a checkpoint under some names, each with whether it stays."""
+        unreadable = self._unreadable_anywhere()
         if not reporter:
             return
         loss = losses.total.item()
-        if not math.isfinite(loss):
-            raise JobError(
-                f"[{self._options.name}] the loss is {loss} after {taken} steps: the training broke down, and no "
-                "checkpoint of that is kept; lower lr, raise warmup, or set precision: fp32"
-            )
-        self._so_far = replace(self._so_far, loss=loss)
+        self._refuse_non_finite(loss, taken)
+        self._so_far = replace(self._so_far, loss=loss, unreadable=unreadable)
         reporter.saving()
         epochs_done = taken // self._per_epoch
         value = self._learner.checkpoint(epoch=epochs_done, step=taken, name=self._options.name)
@@ -222,14 +238,21 @@ class Training:
         for name, lasting in names:
             self._checkpoints.save(name, value, step=taken, lasting=lasting)
 
+    def _refuse_non_finite(self, loss: float | None, taken: int) -> None:
+        if loss is not None and not math.isfinite(loss):
+            raise JobError(
+                f"[{self._options.name}] the loss is {loss} after {taken} steps: the training broke down, and no "
+                "checkpoint of that is kept; lower lr, raise warmup, or set precision: fp32"
+            )
+
     def _finish(self, reporter: Reporter | None) -> None:
         """Write the model and what the run took."""
         peaks = self._processes.gather(peak_memory())
-        n_unreadable = len(set().union(*self._processes.gather(self._unreadable)))
+        n_unreadable = len(self._unreadable_anywhere())
         if not reporter:
             return
         options, facts = self._options, self._parts.facts
-        best = options.keep == "best" and self._take_best()
+        best = bool(self._so_far.best_step) and options.keep == "best" and self._take_best()
         dataset = self._plan["settings"].get("dataset")
         saved = save_model(
             self._learner.model,
@@ -258,7 +281,7 @@ class Training:
                 "best_validation_loss": self._so_far.best_loss if self._so_far.best_step else None,
                 "model_is_of": "best" if best else "last",
                 "pairs": self._parts.n_pairs,
-                "unreadable_pictures": n_unreadable,
+                "unreadable_pairs": n_unreadable,
                 "parameters": sum(parameter.numel() for parameter in self._learner.model.parameters()),
                 "model_sha256": saved.weights_sha256,
                 "settings": asdict(options),
@@ -281,7 +304,3 @@ class Training:
             return False
         self._learner.load_weights(held.value["state_dict"], where=str(path))
         return True
-
-
-def _due(number: int, interval: int) -> bool:
-    return bool(interval) and number % interval == 0

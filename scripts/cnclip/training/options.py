@@ -45,7 +45,6 @@ class RunOptions:
 
     Attributes:
         name: of the run.
-        architecture: of the model; the folder that a run begins with has it.
         batch_size: pairs that are compared with each other in a step, over all processes.
         processes: that share a batch.
         chunk_size: pairs that a process forwards at once; 0 takes its whole share.
@@ -65,7 +64,7 @@ class RunOptions:
         gradient_checkpointing: compute activations again instead of keeping them.
         valid_step_interval: steps between validations; 0: only after each epoch.
         save_step_interval: steps between checkpoints; 0: none.
-        save_epoch_interval: epochs between checkpoints that stay; 0: none.
+        save_epoch_interval: epochs between checkpoints that stay.
         keep: the weights that the run gives: of the lowest validation loss, or the last.
         loader_workers: processes that read and decode for each process; 0: itself.
         shuffle_captions: give each picture the caption of another: the control.
@@ -74,7 +73,6 @@ class RunOptions:
     """
 
     name: str
-    architecture: str
     batch_size: int
     processes: int
     chunk_size: int
@@ -124,24 +122,24 @@ def run_options(name: str, plain: Mapping[str, Any]) -> RunOptions:
         ConfigError: one is missing, or some do not go together.
     """
     where = f"cnclip.runs.{name}"
-    kd = Distillation(**_chosen(Distillation, {"teacher": "", **plain["kd"]}, f"{where}.kd"))
-    options = RunOptions(**_chosen(RunOptions, {**plain, "name": name, "kd": kd}, where))
+    kd = Distillation(**chosen_options(Distillation, {"teacher": "", **plain["kd"]}, f"{where}.kd"))
+    options = RunOptions(**chosen_options(RunOptions, {**plain, "name": name, "kd": kd}, where))
     if options.precision not in ("fp32", "bf16"):
         raise ConfigError(
-            f"{where}: precision: {options.precision!r}: only fp32 and bf16 train; fp16 weights lose AdamW's small "
+            f"{where}.precision: {options.precision!r}: only fp32 and bf16 train; fp16 weights lose AdamW's small "
             "second moments, and the model collapses"
         )
     if options.batch_size % options.processes:
         raise ConfigError(
-            f"{where}: batch_size: {options.batch_size} pairs cannot be shared evenly by {options.processes} processes"
+            f"{where}.batch_size: {options.batch_size} pairs cannot be shared evenly by {options.processes} processes"
         )
     if kd.name == "kl_feat" and not kd.beta:
-        raise ConfigError(f"{where}.kd: beta: 0 makes kl_feat the same as kl; give it a weight or take kl")
+        raise ConfigError(f"{where}.kd.beta: 0 makes kl_feat the same as kl; give it a weight or take kl")
     if kd.name != "none" and not kd.teacher:
-        raise ConfigError(f"{where}.kd: teacher: {kd.name} needs one; name it or set name: none")
+        raise ConfigError(f"{where}.kd.teacher is missing: {kd.name} needs one; name it or set name: none")
     if kd.name != "none" and options.augment and not kd.online:
         raise ConfigError(
-            f"{where}: augment: features of a teacher that were made once are those of the pictures as they are; set "
+            f"{where}.augment: features of a teacher that were made once are those of the pictures as they are; set "
             "augment: false, or kd.online: true, which runs the teacher on every changed picture"
         )
     return options
@@ -152,7 +150,17 @@ def what_counts(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in _FREE}
 
 
-def _chosen(kind: type, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
+def chosen_options(kind: type, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Of a mapping that may hold more, what a dataclass has fields for.
+
+    Args:
+        kind: the dataclass.
+        plain: values by the names of its fields.
+        where: part of the configuration, for errors.
+
+    Raises:
+        ConfigError: a field has no value.
+    """
     names = [field.name for field in fields(kind)]
     missing = [name for name in names if name not in plain]
     if missing:

@@ -62,7 +62,7 @@ class Reporter:
     ) -> None:
         self._metrics.close()
 
-    def step(self, taken: int, losses: Losses, *, lr: float, logit_scale: Tensor, data_s: float) -> None:
+    def step(self, taken: int, losses: Losses, *, lr: float, logit_scale: Tensor, data_s: float) -> float | None:
         """A step was taken.
 
         Args:
@@ -71,10 +71,13 @@ class Reporter:
             lr: of the step.
             logit_scale: after it.
             data_s: seconds that it waited for its pairs.
+
+        Returns:
+            The loss, at the steps at which it is read; None at the others.
         """
         self._data_s += data_s
         if taken % LOG_EVERY and taken not in (1, self._steps):
-            return
+            return None
         total, contrastive, image_to_text, text_to_image = (value.item() for value in losses)
         scale = logit_scale.item()
         now = time.monotonic()
@@ -104,6 +107,7 @@ class Reporter:
         )
         self._progress.step(epoch=epoch + 1, step=taken, loss=total, lr=lr)
         self.attempts.step(taken)
+        return total
 
     def validated(self, taken: int, found: Validated) -> None:
         """A validation was made after so many steps."""

@@ -6,34 +6,17 @@ every feature, and that goes back through the encoders chunk by chunk (as GradCa
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from scripts.cnclip.training.distillation import Distiller, TeacherRows
 from scripts.cnclip.training.losses import contrast, similarities
+from scripts.shared.training.processes import Processes
 
 Rows = tuple[Tensor, Tensor]
 Forward = Callable[[int], Rows]
-
-
-class Gathering(Protocol):
-    """What a step needs of the processes that share it."""
-
-    @property
-    def rank(self) -> int:
-        """Which of them this is, from 0."""
-
-    @property
-    def n(self) -> int:
-        """How many there are."""
-
-    def gather_rows(self, rows: Tensor) -> Tensor:
-        """The rows of all, in the order of their ranks, without their history."""
-
-    def sum_(self, tensors: Sequence[Tensor]) -> None:
-        """Put the sums over all processes into tensors."""
 
 
 class Losses(NamedTuple):
@@ -57,7 +40,7 @@ def gradients(
     n_chunks: int,
     logit_scale: nn.Parameter,
     encoders: Sequence[nn.Parameter],
-    processes: Gathering,
+    processes: Processes,
     *,
     distiller: Distiller | None = None,
     teacher: TeacherRows | None = None,
@@ -107,12 +90,12 @@ def _backward(forward: Forward, n_chunks: int, kept: list[Rows], wanted: Sequenc
         torch.autograd.backward([each for each, _ in learning], [grad for _, grad in learning])
 
 
-def _gathered(teacher: TeacherRows, processes: Gathering) -> TeacherRows:
+def _gathered(teacher: TeacherRows, processes: Processes) -> TeacherRows:
     texts = None if teacher.texts is None else processes.gather_rows(teacher.texts)
     return TeacherRows(processes.gather_rows(teacher.images), texts)
 
 
-def _sum(encoders: Sequence[nn.Parameter], heads: Sequence[nn.Parameter], processes: Gathering) -> None:
+def _sum(encoders: Sequence[nn.Parameter], heads: Sequence[nn.Parameter], processes: Processes) -> None:
     """Each process has the gradient of its rows; of the heads each has the whole already, so one of them counts."""
     if processes.n == 1:
         return

@@ -20,6 +20,7 @@ from scripts.shared.errors import ConfigError
 
 _ROWS_CHECKED = 1 << 16
 _WITH_TEXTS = ("kl", "kl_feat")
+_ARRAYS = ("image_ids", "image_features", "text_ids", "text_features")  # files of the evaluation
 
 
 class Teacher(ABC):
@@ -191,6 +192,3 @@ def open_stored(path: Path, kd: Distillation) -> StoredTeacher:
     if kd.name in _WITH_TEXTS:
         raise ConfigError(f"{path}: has pictures alone, and {kd.name} also needs the teacher's texts; use cos_interp")
     return StoredTeacher(images, None, None)
-
-
-_ARRAYS = ("image_ids", "image_features", "text_ids", "text_features")

@@ -9,7 +9,7 @@ from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPMo
 from scripts.cnclip.pixels import MEAN, STD
 from scripts.cnclip.training.options import RunOptions
 
-_QUICK = 1.702
+_QUICK = 1.702  # of QuickGELU: near GELU, Hendrycks and Gimpel 2016, arXiv:1606.08415
 
 
 class LeanQuickGelu(nn.Module):

@@ -50,6 +50,8 @@ def train(
         JobError: a process died, or the loss is no number any more.
     """
     options = run_options(name, settings)
+    # A request to stop is meant for whoever trains when it is made; one left over would end the wait for a GPU.
+    stop_file(run_dir).unlink(missing_ok=True)
     moment = f"{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
     with _gpus(options.processes, gpus, stop_file(run_dir)) as has_gpus:
         plan = {

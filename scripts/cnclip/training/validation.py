@@ -1,5 +1,6 @@
 """How well a model tells apart the pairs of a batch that it has not seen. Other batch sizes give others: no recall."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,12 +36,19 @@ class Validation:
 
     def __init__(self, reader: PairReader, n_pairs: int, options: RunOptions, processes: Processes) -> None:
         if n_pairs < processes.n:
-            raise ConfigError(f"cnclip.runs.{options.name}: fewer valid pairs ({n_pairs}) than processes")
+            raise ConfigError(
+                f"cnclip.runs.{options.name}: processes: {processes.n} cannot share {n_pairs} valid pairs; take fewer"
+            )
         self._reader, self._n_pairs, self._options, self._processes = reader, n_pairs, options, processes
         self._batch_size = min(options.batch_size, n_pairs // processes.n * processes.n)
 
-    def __call__(self, learner: Learner) -> Validated:
-        """Validate a model; every process takes part."""
+    def __call__(self, learner: Learner, tell: Callable[[Sequence[str]], None]) -> Validated:
+        """Validate a model; every process takes part.
+
+        Args:
+            learner: has the model.
+            tell: given a sentence for each pair that another had to stand in for.
+        """
         shares = validation_shares(
             self._n_pairs,
             batch_size=self._batch_size,
@@ -49,6 +57,8 @@ class Validation:
             processes=self._processes.n,
         )
         device = self._processes.device
-        pairs = loaded(self._reader, shares, workers=self._options.loader_workers, pin=device.type == "cuda")
-        seen = [torch.stack(learner.contrast(batch.on(device))) for batch in pairs]
+        seen = []
+        for pairs in loaded(self._reader, shares, workers=self._options.loader_workers, pin=device.type == "cuda"):
+            tell(pairs.unreadable)
+            seen.append(torch.stack(learner.contrast(pairs.on(device))))
         return Validated(*torch.stack(seen).mean(0).tolist())

@@ -24,8 +24,8 @@ from scripts.pose.text.encoder import Tokens
 from scripts.pose.text.identity import clip_weights
 from scripts.shared.clip_tokens import ClipTokenizer
 from scripts.shared.errors import ConfigError
-from scripts.shared.torch_archive import is_archive, is_torchscript
-from scripts.shared.torch_file import load_plain
+from scripts.shared.torch_archive import is_archive
+from scripts.shared.torch_file import load_named
 
 _HEAD_WIDTH = 64  # of all of OpenAI's text towers
 _OPENAI_TEXT = re.compile(r"(positional_embedding|text_projection|(token_embedding|transformer|ln_final)\..*)")
@@ -163,7 +163,8 @@ def round_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _text_state(path: Path) -> dict[str, Tensor]:
     """The tensors of the text tower by the names of transformers."""
     try:
-        tensors = _read_archive(path) if is_archive(path) else _read_safetensors(path)
+        tensors = load_named(path, mmap=True) if is_archive(path) else _read_safetensors(path)
+        tensors = {key: value for key, value in tensors.items() if _is_text(key)}
     except OSError as error:
         raise ConfigError(f"clip: {path} cannot be read: {error.strerror or error}") from error
     except (SafetensorError, RuntimeError) as error:
@@ -183,19 +184,6 @@ def _is_text(key: str) -> bool:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
         return {key: file.get_tensor(key) for key in file.keys() if _is_text(key)}  # noqa: SIM118 - it is no dict
-
-
-def _read_archive(path: Path) -> dict[str, Tensor]:
-    if is_torchscript(path):
-        # The program is read, since it names the tensors, and not run.
-        found = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
-    else:
-        found = load_plain(path, mmap=True)
-        if isinstance(found, dict):
-            found = found.get("state_dict", found)
-    if not isinstance(found, dict):
-        raise ConfigError(f"clip: {path} holds no tensors by key; save model.state_dict()")
-    return {key: value for key, value in found.items() if isinstance(value, Tensor) and _is_text(str(key))}
 
 
 def _config(state: Mapping[str, Tensor], said: Mapping[str, Any], where: str) -> CLIPTextConfig:

@@ -25,6 +25,7 @@ from scripts.shared.errors import ConfigError, JobError, PolymillError, StoppedE
 from scripts.shared.stop_request import StopRequest
 from scripts.shared.worker_process import end_with_parent
 
+_ROOT = Path(__file__).resolve().parents[3]  # where a worker finds this package, whatever folder one runs in
 _LOOK_EVERY_S = 0.05
 _LINES_SHOWN = 30
 RENDEZVOUS = "POLYMILL_RENDEZVOUS"  # how the processes find each other; torchrun has its own way
@@ -90,6 +91,7 @@ def _start(module: str, settings: Path, rank: int, n: int, folder: Path) -> _Wor
         "GLOO_SOCKET_IFNAME": "lo",
         "NCCL_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])),
         _LAST_WORD: str(last_word),
         _PARENT: str(os.getpid()),
     }

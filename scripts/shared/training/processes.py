@@ -149,6 +149,11 @@ def from_environment(device: Callable[[int], torch.device] | None = None) -> Ite
     dist.destroy_process_group()  # not after an error: it could wait for processes that are gone
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called in the record of a run: the model of a GPU, or `CPU`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
 def _device(local_rank: int) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")

@@ -1,4 +1,4 @@
-"""How the learning rate goes over the steps of a training."""
+"""How the learning rate goes over the steps of a training, and what is due after which of them."""
 
 import math
 
@@ -18,3 +18,8 @@ def warmup_cosine(step: int, *, lr: float, warmup: int, total: int) -> float:
     if step < warmup:
         return lr * (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) * lr
+
+
+def is_due(taken: int, interval: int) -> bool:
+    """Whether something is done after so many steps (or epochs) that is done at every so many-th; 0 is never."""
+    return bool(interval) and taken % interval == 0

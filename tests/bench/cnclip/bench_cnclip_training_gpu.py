@@ -35,23 +35,25 @@ def run() -> Table:
         raise NotMeasured(EMPTY, why)
     import torch
 
+    from tests.bench.cnclip.training_step import ARCHITECTURE
+
     return replace(
         EMPTY,
-        rows=rows("cuda", BATCHES, n_steps=N_STEPS, rounds=ROUNDS),
+        rows=rows("cuda", ARCHITECTURE, BATCHES, n_steps=N_STEPS, rounds=ROUNDS),
         notes=[f"On one {torch.cuda.get_device_name()}."],
         versions={"torch": torch.__version__},
     )
 
 
-def rows(device: str, batches: tuple[int, ...], *, n_steps: int, rounds: int, **options: object) -> list[list[Cell]]:
+def rows(device: str, architecture: str, batches: tuple[int, ...], *, n_steps: int, rounds: int) -> list[list[Cell]]:
     """A row for each way and batch.
 
     Args:
         device: such as "cuda".
+        architecture: of the model.
         batches: numbers of pairs.
         n_steps: counted in each round.
         rounds: of all ways in turn.
-        options: of the run, but for the bench's own.
     """
     from scripts.shared.training.determinism import make_deterministic
     from tests.bench.cnclip.training_step import OPTIONS, take_turns, ways
@@ -59,7 +61,7 @@ def rows(device: str, batches: tuple[int, ...], *, n_steps: int, rounds: int, **
     table: list[list[Cell]] = []
     make_deterministic(0)
     for batch in batches:
-        chosen = ways(replace(OPTIONS, batch_size=batch, **options))
+        chosen = ways(replace(OPTIONS, batch_size=batch), architecture=architecture)
         taken = take_turns(chosen, device, n_steps=n_steps, rounds=rounds)
         baseline = taken[0]
         for way, found in zip(chosen, taken, strict=True):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +23,6 @@ _WARM = 3
 NO_TEACHER = Distillation("none", "", 4.0, 1.0, 0.5, 0.5, online=False)
 OPTIONS = RunOptions(
     name="bench",
-    architecture=ARCHITECTURE,
     batch_size=128,
     processes=1,
     chunk_size=0,
@@ -72,9 +72,9 @@ def made_up_pairs(n: int, size: int, longest: int, *, pinned: bool = False) -> P
     return Pairs(*held, numbers, numbers, ())
 
 
-def our_step(device: str, options: RunOptions, longest: int) -> Callable[[], Any]:
+def our_step(architecture: str, device: str, options: RunOptions, longest: int) -> Callable[[], Any]:
     """A step of our loop on made-up pairs, their way to the device included; gives the loss, still there."""
-    model = random_model(options.architecture, 0).to(device)
+    model = random_model(architecture, 0).to(device)
     learner = Learner(model, options, Processes.single(device))
     size = model.config.vision_config.image_size
     pairs = made_up_pairs(options.batch_size, size, longest, pinned=device != "cpu")
@@ -83,12 +83,12 @@ def our_step(device: str, options: RunOptions, longest: int) -> Callable[[], Any
     return lambda: learner.learn(pairs.on(place), next(numbers), options.lr).total
 
 
-def upstreams_step(device: str, options: RunOptions, longest: int) -> Callable[[], Any]:
+def upstreams_step(architecture: str, device: str, options: RunOptions, longest: int) -> Callable[[], Any]:
     """A step of upstream's order of work on the same pairs: float32 pixels, and texts of 52 tokens."""
     from scripts.cnclip.training.towers import pixel_values
 
     torch.manual_seed(0)
-    sizes = find_sizes(options.architecture)
+    sizes = find_sizes(architecture)
     step = UpstreamStep(
         UpstreamOrder(sizes, text_dropout=options.text_dropout).to(device), bf16=options.precision == "bf16"
     )
@@ -128,15 +128,16 @@ class Way(NamedTuple):
     repeatable: bool = True
 
 
-def ways(options: RunOptions = OPTIONS, *, short: int = SHORT) -> list[Way]:
+def ways(options: RunOptions = OPTIONS, *, architecture: str = ARCHITECTURE, short: int = SHORT) -> list[Way]:
     """What is compared; the first is the baseline of those with as many pairs."""
     chunk = max(1, options.batch_size // 4)
+    ours, upstreams = partial(our_step, architecture), partial(upstreams_step, architecture)
     return [
-        Way("upstream's order of work", upstreams_step, options, short, repeatable=False),
-        Way("ours, short texts cut", our_step, options, short),
-        Way("ours, texts of 52 tokens", our_step, options, CONTEXT_LENGTH),
-        Way(f"ours, chunks of {chunk}", our_step, replace(options, chunk_size=chunk), short),
-        Way("ours, activations computed again", our_step, replace(options, gradient_checkpointing=True), short),
+        Way("upstream's order of work", upstreams, options, short, repeatable=False),
+        Way("ours, short texts cut", ours, options, short),
+        Way("ours, texts of 52 tokens", ours, options, CONTEXT_LENGTH),
+        Way(f"ours, chunks of {chunk}", ours, replace(options, chunk_size=chunk), short),
+        Way("ours, activations computed again", ours, replace(options, gradient_checkpointing=True), short),
     ]
 
 

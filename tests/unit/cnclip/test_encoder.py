@@ -148,7 +148,7 @@ def test_model_is_loaded_by_the_name_of_its_run(folder: Path, encoder: TorchEnco
     place.mkdir(parents=True)
     (place / "model").symlink_to(folder)
     assert load("mine", device="cpu", config=config).identity == encoder.identity
-    with pytest.raises(ConfigError, match="no model or run 'other'"):
+    with pytest.raises(ConfigError, match=r"config.yaml: .*no model or run 'other'.*another configuration"):
         load("other", config=config)
 
 

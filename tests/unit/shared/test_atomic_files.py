@@ -22,6 +22,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_lines_are_written_one_after_the_other(tmp_path: Path) -> None:
+    atomic_files.write_lines(tmp_path / "lines", (f"{word}\n" for word in ("红色", "b")))
+    assert (tmp_path / "lines").read_text(encoding="utf-8") == "红色\nb\n"
+    assert names(tmp_path) == ["lines"]
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
     failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

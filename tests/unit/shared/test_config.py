@@ -42,6 +42,23 @@ def test_every_option_has_a_description_and_a_default_of_its_own_type() -> None:
         Draft202012Validator.check_schema(json.loads(path.read_text()))
 
 
+@pytest.mark.parametrize("path", sorted(SCHEMA_DIR.glob("*.json")), ids=lambda path: path.name)
+def test_no_option_stands_twice_in_a_schema(path: Path) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
+        return dict(pairs)
+
+    json.loads(path.read_text(), object_pairs_hook=unique)
+
+
+def test_a_model_has_the_defaults_of_its_options() -> None:
+    models = load(cnclip={"models": {"base": {"weights": "b.pt"}, "own": {"weights": "c.pt", "trained_on": ["muge"]}}})
+    assert models["cnclip"]["models"] == {
+        "base": {"weights": "b.pt", "features": {}, "trained_on": []},
+        "own": {"weights": "c.pt", "features": {}, "trained_on": ["muge"]},
+    }
+
+
 def test_a_config_names_only_what_differs() -> None:
     config = load(clip4mc={"datasets": {"train": DATASET}})
     dataset = config["clip4mc"]["datasets"]["train"]

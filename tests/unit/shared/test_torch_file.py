@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.shared.errors import ConfigError
-from scripts.shared.torch_file import load_plain
+from scripts.shared.torch_file import load_named, load_plain
 
 
 def refused(path: Path, *words: str, mmap: bool = False) -> None:
@@ -45,3 +45,19 @@ def test_the_format_of_before_pytorch_1_6_cannot_be_mapped(tmp_path: Path) -> No
     torch.save({"w": torch.ones(3)}, tmp_path / "model.pt", _use_new_zipfile_serialization=False)
     assert load_plain(tmp_path / "model.pt")["w"].tolist() == [1, 1, 1]
     refused(tmp_path / "model.pt", mmap=True)
+
+
+def test_tensors_come_by_name_from_saved_values_and_from_a_program_alike(tmp_path: Path) -> None:
+    net = torch.nn.Linear(2, 3)
+    torch.save({"state_dict": net.state_dict() | {"note": "last"}, "epoch": 3}, tmp_path / "saved.pt")
+    torch.jit.save(torch.jit.script(net), tmp_path / "program.pt")  # type: ignore[no-untyped-call]
+    for name in ("saved.pt", "program.pt"):
+        found = load_named(tmp_path / name)
+        assert list(found) == ["weight", "bias"]
+        assert torch.equal(found["weight"], net.weight)
+
+
+def test_a_file_without_tensors_by_name_is_refused(tmp_path: Path) -> None:
+    torch.save([torch.ones(2)], tmp_path / "list.pt")
+    with pytest.raises(ConfigError, match=r"list\.pt: holds no tensors by name"):
+        load_named(tmp_path / "list.pt")

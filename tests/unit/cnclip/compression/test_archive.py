@@ -42,6 +42,7 @@ EVIL = {
     "pipe": (entry("kl/b", kind=tarfile.FIFOTYPE), "no plain file"),
     "folder": (entry("kl", kind=tarfile.DIRTYPE), "no plain file"),
     "twice": (entry("kl/A.TXT", b"other"), "stands there twice"),
+    "file and folder": (entry("kl/a.txt/b"), "one name for a file and for a folder"),
     "two folders": (entry("other/a.txt"), "holds 2 folders"),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts.cnclip.compression.export_file import read_export
 from scripts.cnclip.encoder import open_model
 from scripts.shared.errors import ConfigError
 
@@ -69,6 +70,25 @@ def test_damaged_and_foreign_files_are_refused(exports: Path, tmp_path: Path) ->
     (copy / "export.json").unlink()
     with pytest.raises(ConfigError, match=r"export\.json: No such file"):
         open_model(copy, "onnx_fp32")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"image_size": "x"}, "image_size is 'x'"),
+        ({"context_length": 10**9}, "context_length is 1000000000"),
+        ({"forms": {"evil": {}}}, "no form 'evil'"),
+        ({"forms": {"onnx_fp32": {"files": ["a"]}}}, r"forms\.onnx_fp32\.files names no files by half"),
+        ({"forms": {"onnx_fp32": {"files": {"img": 5}}}}, r"forms\.onnx_fp32\.files names no files by half"),
+    ],
+)
+def test_an_export_that_tells_nonsense_is_refused(
+    exports: Path, tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    said = json.loads((exports / "export.json").read_text()) | change
+    (tmp_path / "export.json").write_text(json.dumps(said))
+    with pytest.raises(ConfigError, match=rf"export\.json: does not describe an export \({told}"):
+        read_export(tmp_path)
 
 
 def test_onnx_runs_without_torch(exports: Path) -> None:

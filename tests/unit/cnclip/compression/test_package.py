@@ -130,6 +130,8 @@ def repacked(package: Path, root: Path, changes: dict[str, bytes | None], *, sum
         ({"model.safetensors": b"other"}, True, r"model\.safetensors: is not the file that polymill\.json"),
         ({"onnx/golden.img.int8.onnx": b"other"}, True, r"golden\.img\.int8\.onnx: is not the file that export\.json"),
         ({"metrics.json": b"[1]"}, True, r"metrics\.json: does not hold metrics"),
+        ({"metrics.json": b'{"toy": {"torch": 5}}'}, True, r"metrics\.json: does not hold metrics"),
+        ({"metrics.json": b'{"toy": {"torch": {"directions": {"t2i": {}}}}}'}, True, r"metrics\.json: does not hold"),
         ({"metrics.json": b"{}"}, True, "golden: torch on toy: metrics.json in the package does not tell of it"),
     ],
 )

@@ -14,6 +14,7 @@ from scripts.cnclip.data import demo
 from scripts.cnclip.data.demo import SUBJECTS, make_demo
 from scripts.cnclip.data.texts import read_good_texts
 from scripts.cnclip.data.tsv import lines
+from scripts.cnclip.places import SPLITS
 from scripts.shared.errors import ConfigError
 
 
@@ -53,7 +54,7 @@ def test_the_test_asks_for_what_was_not_seen(small: Path) -> None:
     trained = set(asked(small, "train"))
     assert not trained & set(asked(small, "test"))
     assert not trained & set(asked(small, "valid"))
-    pictures = [line.data for split in demo.SPLITS for line in lines(small / f"{split}_imgs.tsv")]
+    pictures = [line.data for split in SPLITS for line in lines(small / f"{split}_imgs.tsv")]
     assert max(Counter(pictures).values()) == 1
 
 

@@ -10,14 +10,12 @@ from PIL import Image
 from scripts.cnclip.data.figures import (
     Sample,
     SplitFiles,
-    caption_lines,
     choose_samples,
     draw_figures,
     overview_figure,
     samples_figure,
 )
 from scripts.cnclip.data.joining import SplitTables, join_checks
-from scripts.shared.figures.style import drawable
 from tests.unit.cnclip.data.conftest import Tables, a_picture, jsonl_row, tsv_row
 
 Maker = Callable[..., Tables]
@@ -51,17 +49,6 @@ def test_a_picture_that_is_taken_away_displaces_only_itself(tables: Maker, tmp_p
     after = choose_samples({"train": files(many(tables, "valid", skip=gone))}, seed=1, n=5)
     ids = {sample.image_id for sample in before}
     assert ids - {sample.image_id for sample in after} == {gone}
-
-
-def test_captions_are_folded_by_width_and_say_where_more_follows() -> None:
-    assert caption_lines(["a short one"]) == ["a short one"]
-    assert caption_lines([]) == ["(no caption)"]
-    folded = caption_lines(["x" * 1000])
-    assert len(folded) == 4
-    assert len(folded[0]) == 30
-    assert folded[-1].endswith(" ...")
-    if drawable("猫") == "猫":
-        assert caption_lines(["猫" * 20]) == ["猫" * 15, "猫" * 5]
 
 
 @pytest.mark.filterwarnings("error")  # a glyph that is missing is a warning, and an empty box on the picture

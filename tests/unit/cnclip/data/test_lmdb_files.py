@@ -244,10 +244,29 @@ def test_a_count_that_cannot_be_is_refused(tmp_path: Path, count: bytes | None) 
         _ = database.n_pairs
 
 
-def test_a_key_that_is_no_id_is_refused(tmp_path: Path) -> None:
-    database = make_by_hand(tmp_path / "lmdb", {}, {b"../5": b"YWJj", b"num_images": b"1"})
-    with pytest.raises(ConfigError, match=r"the key b'../5' is no id"):
+@pytest.mark.parametrize("key", [b"../5", b"007"])
+def test_a_key_that_is_no_id_is_refused(tmp_path: Path, key: bytes) -> None:
+    database = make_by_hand(tmp_path / "lmdb", {}, {key: b"YWJj", b"num_images": b"1"})
+    with pytest.raises(ConfigError, match=f"the key {key!r} is no id"):
         list(database.image_ids())
+
+
+def test_a_file_that_was_cut_off_is_refused_before_its_reader_is_killed(tmp_path: Path) -> None:
+    pictures = {b"%d" % number: b"A" * 3000 for number in range(100)} | {b"num_images": b"100"}
+    make_by_hand(tmp_path / "lmdb", {}, pictures)
+    file = tmp_path / "lmdb" / "imgs" / "data.mdb"
+    file.write_bytes(file.read_bytes()[:120_000])
+    with pytest.raises(ConfigError, match=r"imgs: cannot be opened \(cut off: 120,000 of [0-9,]+ bytes; copy it again"):
+        list(PairsLmdb(tmp_path / "lmdb").image_ids())
+
+
+def test_damaged_pages_are_told_with_their_file(tmp_path: Path) -> None:
+    make_by_hand(tmp_path / "lmdb", {}, {b"%d" % number: b"A" * 500 for number in range(200)} | {b"num_images": b"200"})
+    file = tmp_path / "lmdb" / "imgs" / "data.mdb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + bytes(byte ^ 0xFF for byte in whole[8192:]))
+    with pytest.raises(JobError, match=r"imgs/data.mdb: damaged \(.*\); copy it again"):
+        list(PairsLmdb(tmp_path / "lmdb").image_ids())
 
 
 def test_what_is_no_lmdb_is_refused_with_what_was_expected(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.cnclip.data.pictures import open_picture, picture_facts
+from scripts.cnclip.data.pictures import open_picture, picture_facts, thumbnail
 from scripts.shared.errors import SampleError
 
 GOLDEN = Path("tests/data/golden/cnclip")
@@ -152,3 +152,20 @@ def test_a_bomb_takes_no_memory() -> None:
     error, kilobytes = ran.stdout.split()
     assert error == "too_large"
     assert int(kilobytes) < 20_000
+
+
+def test_grey_that_is_darker_where_it_is_transparent_can_be_made_rgb() -> None:
+    whole = Image.fromarray(NOISE).convert("LA")
+    data = bytearray(file_of(whole, "TIFF"))
+    extra = data.index(struct.pack("<HHI", 338, 3, 1)) + 8  # the tag that says what the second channel means
+    assert data[extra : extra + 2] == b"\x02\0"
+    data[extra] = 1
+    opened = open_picture(bytes(data))
+    assert opened.mode == "LA"
+    assert opened.resize((4, 4)).convert("RGB").size == (4, 4)
+
+
+def test_a_thumbnail_is_small_and_white_where_it_is_transparent() -> None:
+    clear = Image.new("RGBA", (300, 150), (255, 0, 0, 0))
+    small = thumbnail(file_of(clear), 100)
+    assert (small.mode, small.size, small.getpixel((50, 25))) == ("RGB", (100, 50), (255, 255, 255))

@@ -46,7 +46,7 @@ def test_a_strangers_values_cannot_add_lines_and_bad_pairs_are_told(tmp_path: Pa
     first, bad, last = read_texts(tmp_path / "texts.jsonl")
     assert (first.text, last.text) == (Text(1, "a\n{}", (5,)), Text(1, "a\n{}", (5, 6)))
     assert bad.error is not None
-    assert "there is no 'text_id' in" in bad.error.message
+    assert 'there is no \'text_id\' in {"error": "pair 1: the pickle was not loaded: ' in bad.error.message
 
 
 def test_what_is_no_lmdb_is_refused(tmp_path: Path) -> None:

@@ -85,6 +85,12 @@ def test_a_notebook_without_translations_or_results_does_not_speak_of_them() -> 
     assert "multilingual" not in text
 
 
+def test_a_table_leaves_intervals_and_differences_to_the_csv(tmp_path: Path) -> None:
+    names = ["model", "r1", "r1_low", "r1_high", "r1_chance", "r1_minus_baseline", "r1_minus_baseline_low"]
+    (tmp_path / "c.csv").write_text(",".join(names) + "\nkl,4,3,5,1,2,1\n", encoding="utf-8")
+    assert markdown_table(tmp_path / "c.csv").splitlines()[0] == "| model | r1 | r1_chance |"
+
+
 def test_a_table_has_no_empty_columns_and_no_bar_breaks_it(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(COMPARISON, encoding="utf-8")
     assert markdown_table(tmp_path / "c.csv") == (

@@ -125,6 +125,18 @@ def test_measurements_without_their_hits_are_refused(tmp_path: Path) -> None:
         table(tmp_path, [path])
 
 
+def test_measurements_that_are_damaged_are_refused(tmp_path: Path) -> None:
+    path = measured(tmp_path, "plain")
+    hits = path.with_name("hits.npz")
+    hits.write_bytes(hits.read_bytes()[:-30])
+    with pytest.raises(JobError, match=r"hits.npz beside it cannot be read"):
+        table(tmp_path, [path])
+    one = labelled(tmp_path, "plain", "11")
+    one.write_text(one.read_text()[:-5])
+    with pytest.raises(JobError, match=r"plain.json: cannot be read .* remove it and run again"):
+        table(tmp_path, [], [one])
+
+
 def test_two_models_that_were_asked_otherwise_are_not_subtracted(tmp_path: Path) -> None:
     one, other = measured(tmp_path, "plain"), measured(tmp_path, "other")
     with np.load(other.with_name("hits.npz")) as arrays:

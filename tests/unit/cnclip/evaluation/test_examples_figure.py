@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from scripts.cnclip.evaluation.examples_figure import draw_examples, examples_figure, folded
+from scripts.cnclip.evaluation.examples_figure import draw_examples, examples_figure
 from tests.unit.cnclip.evaluation.made import colours, make_features, write_dataset
 from tests.unit.cnclip.evaluation.test_evaluate import run
 
@@ -32,12 +32,6 @@ def test_a_picture_is_shown_with_the_texts_found() -> None:
 def test_a_refused_model_shows_why() -> None:
     figure = examples_figure([], {}, title="t", refused="the model has collapsed")
     assert figure.axes[0].texts[0].get_text() == "the model has collapsed"
-
-
-def test_long_texts_are_folded_and_cut() -> None:
-    assert folded("红色的杯子", 3, 5) == ["红色的", "杯子"]
-    assert folded("a red cup", 3, 5) == ["a red ", "cup"]
-    assert folded("红色的杯子在桌上", 3, 2) == ["红色的", "杯子..."]
 
 
 def test_the_examples_of_an_evaluation_become_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

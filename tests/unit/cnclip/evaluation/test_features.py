@@ -17,7 +17,7 @@ from tests.unit.cnclip.evaluation.made import colours, make_features, write_data
 def test_features_of_the_golden_dataset_are_those_of_upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from scripts.cnclip.tokens import Tokenizer
     from scripts.cnclip.torch_encoder import TorchEncoder
-    from tests.unit.cnclip.training.golden_runs import golden_model
+    from tests.cnclip_models import golden_model
 
     encoder = TorchEncoder(golden_model(), Tokenizer(), identity="golden", device="cpu")
     monkeypatch.setattr(module, "open_model", lambda *_, **__: encoder)
@@ -109,8 +109,9 @@ def same(folder: Path) -> Path:
     return copy
 
 
-def test_a_damaged_part_is_named(tmp_path: Path) -> None:
-    (tmp_path / "0.npz").write_bytes(b"PK")
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04" + bytes(200)], ids=["empty", "head", "cut off"])
+def test_a_damaged_part_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0.npz").write_bytes(content)
     with pytest.raises(JobError, match=r"0.npz: no features .* remove it and run again"):
         read_part(tmp_path / "0.npz")
 

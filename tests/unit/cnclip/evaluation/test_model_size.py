@@ -20,8 +20,8 @@ def test_parameters_are_counted_by_the_header_of_the_weights(tmp_path: Path) -> 
 
 
 def test_the_golden_model_has_the_counts_of_upstream() -> None:
+    from tests.cnclip_models import golden_model
     from tests.unit.cnclip.evaluation.golden import GOLDEN, as_json
-    from tests.unit.cnclip.training.golden_runs import golden_model
 
     wanted = as_json(GOLDEN / "zeroshot_golden.json")["file"]
     counts = {key: value.numel() for key, value in golden_model().named_parameters()}
@@ -31,8 +31,17 @@ def test_the_golden_model_has_the_counts_of_upstream() -> None:
 
 
 def test_forms_and_checkpoints_are_told_by_their_bytes(tmp_path: Path) -> None:
-    (tmp_path / "m.img.int8.onnx").write_bytes(b"1234")
-    (tmp_path / "m.txt.int8.onnx").write_bytes(b"12")
-    (tmp_path / "m.txt.fp32.onnx").write_bytes(b"123456789")
-    assert model_size(tmp_path, "onnx_int8") == (None, None, 6)
-    assert model_size(tmp_path / "m.img.int8.onnx") == (None, None, 4)
+    (tmp_path / "export.json").write_text('{"forms": {"onnx_fp16": {"size_bytes": 6}, "tensorrt": {"size_bytes": 9}}}')
+    (tmp_path / "m.img.fp16.onnx").write_bytes(b"1234")
+    (tmp_path / "m.img.fp16.trt").write_bytes(b"123456789")
+    assert model_size(tmp_path, "onnx_fp16") == (None, None, 6)
+    assert model_size(tmp_path, "tensorrt") == (None, None, 9)
+    assert model_size(tmp_path / "m.img.fp16.onnx") == (None, None, 4)
+
+
+def test_a_model_of_several_parts_is_told_by_the_bytes_of_all(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    parts = {"model.safetensors": "projection.weight", "image/model.safetensors": "vision_model.a"}
+    for name, key in parts.items():
+        save_file({key: np.zeros((3, 4), np.float32)}, tmp_path / name, {"format": "pt"})
+    assert model_size(tmp_path) == (None, None, sum((tmp_path / name).stat().st_size for name in parts))

@@ -35,7 +35,7 @@ def test_predictions_are_those_of_upstream(golden: dict) -> None:
 def test_weights_are_those_of_upstream(golden: dict) -> None:
     from scripts.cnclip.tokens import Tokenizer
     from scripts.cnclip.torch_encoder import TorchEncoder
-    from tests.unit.cnclip.training.golden_runs import golden_model
+    from tests.cnclip_models import golden_model
 
     encoder = TorchEncoder(golden_model(), Tokenizer(), identity="golden", device="cpu")
     for names, key in (

@@ -179,14 +179,14 @@ def test_weights_of_another_size_are_refused(folder: Path) -> None:
     said["vision_config"]["image_size"] = 64
     (folder / "config.json").write_text(json.dumps(said))
     with pytest.raises(
-        ConfigError, match=r"position_embedding.weight has the shape \(17, 64\), expected was \(65, 64\)"
+        ConfigError, match=r"position_embedding.weight has the shape \(17, 64\); expected was \(65, 64\)"
     ):
         load_model(folder)
 
 
 def test_missing_tensor_is_named(folder: Path) -> None:
     replace_tensor(folder, "text_projection.weight", None)
-    with pytest.raises(ConfigError, match=r"tensor 'text_projection.weight' is missing"):
+    with pytest.raises(ConfigError, match=r"key 'text_projection.weight' is missing"):
         load_model(folder)
 
 
@@ -218,6 +218,33 @@ def test_damaged_facts_are_refused(folder: Path) -> None:
     (folder / "polymill.json").write_text('{"name": "x"}')
     with pytest.raises(ConfigError, match=r"polymill.json: does not hold the facts of a model"):
         read_facts(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("context_length", "52"), ("context_length", None), ("name", {}), ("kind", 5), ("source", ["a"])]
+)
+def test_facts_of_another_type_are_refused(folder: Path, key: str, value: object) -> None:
+    said = json.loads((folder / "polymill.json").read_text()) | {key: value}
+    (folder / "polymill.json").write_text(json.dumps(said))
+    with pytest.raises(ConfigError, match=rf"polymill.json: does not hold the facts of a model \({key} is "):
+        read_facts(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "size"),
+    [
+        ("vision", "patch_size", 0),
+        ("text", "hidden_size", 0),
+        ("text", "num_hidden_layers", 10**6),
+        ("vision", "image_size", 10**7),
+    ],
+)
+def test_sizes_that_no_model_has_are_refused_before_one_is_built(folder: Path, part: str, key: str, size: int) -> None:
+    said = json.loads((folder / "config.json").read_text())
+    said[f"{part}_config"][key] = size
+    (folder / "config.json").write_text(json.dumps(said))
+    with pytest.raises(ConfigError, match=rf"config.json: is not .* \(the {part}'s [a-z]+ is {size}, out of 1 to "):
+        load_model(folder)
 
 
 def test_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:

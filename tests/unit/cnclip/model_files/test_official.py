@@ -129,9 +129,7 @@ def test_nan_is_found_with_its_place(tmp_path: Path) -> None:
 
 def test_tensor_of_another_size_is_named(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "other.pt", converted(visual__ln_post__weight=torch.ones(32)))
-    with pytest.raises(
-        ConfigError, match=r"post_layernorm.weight has the shape \(32,\), expected was \(24,\).*another"
-    ):
+    with pytest.raises(ConfigError, match=r"post_layernorm.weight has the shape \(32,\); expected was \(24,\)"):
         load_official(path)
 
 

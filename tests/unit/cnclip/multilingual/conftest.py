@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
     "train_encoder": False,
     "context_length": 32,
     "batch_size": 64,
-    "epochs": 60,
+    "epochs": 30,
     "max_steps": 0,
     "lr": 1e-2,
     "weight_decay": 1e-3,

@@ -61,3 +61,14 @@ def test_the_picture_of_an_evaluation_is_drawn_from_its_metrics(tmp_path: Path) 
     write_languages_figure(tmp_path / "metrics.json", tmp_path / "languages.png")
     with Image.open(BytesIO((tmp_path / "languages.png").read_bytes())) as picture:
         assert min(picture.size) > 200
+
+
+def test_a_long_title_stays_within_the_picture() -> None:
+    found = by_language(IDS, GALLERY, {"zh": Queries(GALLERY, RIGHT)})
+    title = "a_run_with_a_long_name on demo_products, valid: text to image by language"
+    figure = languages_figure(found, title=title)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    drawn = axes._left_title.get_window_extent()  # type: ignore[attr-defined]
+    assert drawn.x1 < figure.bbox.x1
+    assert drawn.y1 < figure.bbox.y1

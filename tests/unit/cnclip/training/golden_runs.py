@@ -1,7 +1,6 @@
-"""What the tests of the training share: upstream's tiny model, options, and processes that run as threads do not."""
+"""What the tests of the training share: upstream's figures, and options."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,11 @@ import torch
 from torch import Tensor
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
-from scripts.cnclip.model_files.folder import model_of
-from scripts.cnclip.model_files.official import PREFIX, Official, read_checkpoint, to_official, to_transformers
+from scripts.cnclip.model_files.official import PREFIX, to_official
 from scripts.cnclip.training.loading import Pairs
 from scripts.cnclip.training.options import RunOptions, run_options
+from tests.cnclip_models import GOLDEN
 
-GOLDEN = Path(__file__).parents[3] / "data" / "golden" / "cnclip"
 OPTIONS: dict[str, Any] = {
     "architecture": "tiny",
     "batch_size": 6,
@@ -55,17 +53,6 @@ NO_TEACHER = {
 def options(*, kd: dict[str, Any] | None = None, **changed: Any) -> RunOptions:
     """Options of a run of the tests, but for what is changed."""
     return run_options("test", {**OPTIONS, **changed, "kd": {**NO_TEACHER, **(kd or {})}})
-
-
-@cache
-def _official() -> Official:
-    return read_checkpoint(GOLDEN / "tiny_vit.pt")
-
-
-def golden_model() -> ChineseCLIPModel:
-    """Upstream's tiny model, a new copy."""
-    config, state = to_transformers(_official().state, vision_heads=3, heads_of_text=2)
-    return model_of(config, {name: tensor.clone() for name, tensor in state.items()}, where="tiny_vit.pt")
 
 
 @cache

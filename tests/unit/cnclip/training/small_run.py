@@ -1,10 +1,9 @@
-"""A training on a few made-up pictures, with upstream's tiny model; python -m ... PLACE runs it."""
+"""A training on a few made-up pictures, with upstream's tiny model."""
 
 import base64
 import hashlib
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from PIL import Image
 from scripts.cnclip.data.lmdb_files import write_lmdb
 from scripts.cnclip.data.picture_list import PictureList, write_pictures
 from scripts.cnclip.training.train import train
-from scripts.shared.errors import PolymillError
 from tests.unit.cnclip.training.golden_runs import NO_TEACHER, OPTIONS
 
 COLOURS = {"红": (220, 30, 30), "绿": (30, 160, 40), "蓝": (30, 60, 220), "黄": (230, 210, 40)}
@@ -23,7 +21,7 @@ RUN = {
     **OPTIONS,
     "batch_size": 8,
     "chunk_size": 4,
-    "max_steps": 24,
+    "max_steps": 12,
     "lr": 2e-3,
     "weight_decay": 1e-3,
     "text_dropout": 0.1,
@@ -71,12 +69,12 @@ def write_split(folder: Path, split: str, n_each: int, spoilt: int | None = None
 
 
 def make_place(folder: Path, *, spoilt: int | None = None) -> None:
-    """The data, and the model that runs begin with."""
+    """The data, and the model that runs begin with; one picture of each split may be none."""
     from scripts.cnclip.model_files.folder import ModelFacts, save_model
-    from tests.unit.cnclip.training.golden_runs import golden_model
+    from tests.cnclip_models import golden_model
 
     write_split(folder, "train", 2, spoilt)
-    write_split(folder, "valid", 1)
+    write_split(folder, "valid", 1, spoilt)
     features = np.random.default_rng(0).normal(size=(24, 28)).astype(np.float32)
     np.savez(folder / "teacher.npz", image_ids=np.arange(24) + 100, image_features=features)
     save_model(golden_model(), folder / "init", facts=ModelFacts("tiny_vit", trained_on=("before",)))
@@ -88,10 +86,3 @@ def start(folder: Path, name: str, **changed: Any) -> None:
     kd = {**NO_TEACHER, **changed.pop("kd", {})}
     where = {"init": folder / "init", "lmdb": folder / "lmdb", "run_dir": folder / name}
     train({**RUN, **changed, "kd": kd}, name=name, **where, teacher=teacher)
-
-
-if __name__ == "__main__":
-    try:
-        start(Path(sys.argv[1]), sys.argv[2], **json.loads(sys.argv[3]))
-    except PolymillError as error:
-        sys.exit(error.exit_status)

@@ -13,7 +13,7 @@ from scripts.cnclip.training.batches import (
     validation_shares,
     wrapped,
 )
-from tests.unit.cnclip.training.golden_runs import GOLDEN
+from tests.cnclip_models import GOLDEN
 
 
 def test_the_last_batch_is_filled_as_upstream_does() -> None:

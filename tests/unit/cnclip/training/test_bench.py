@@ -13,8 +13,9 @@ from scripts.cnclip.model_files.official import PREFIX, to_official
 from tests.bench.cnclip import bench_cnclip_training_gpu, training_step
 from tests.bench.cnclip.upstream_step import UpstreamOrder, UpstreamStep
 from tests.bench.table import NotMeasured
+from tests.cnclip_models import golden_model
 from tests.gpu import cnclip_checks
-from tests.unit.cnclip.training.golden_runs import golden, golden_model
+from tests.unit.cnclip.training.golden_runs import golden
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def test_a_step_of_the_baseline_has_the_golden_gradients() -> None:
 
 
 def test_the_bench_has_a_row_for_each_way() -> None:
-    rows = bench_cnclip_training_gpu.rows("cpu", (4,), n_steps=1, rounds=1, architecture="tiny")
+    rows = bench_cnclip_training_gpu.rows("cpu", "tiny", (4,), n_steps=1, rounds=1)
     tiny = training_step.ways(replace(training_step.OPTIONS, batch_size=4))
     assert [row[0] for row in rows] == [way.name for way in tiny]
     assert all(len(row) == len(bench_cnclip_training_gpu.EMPTY.columns) for row in rows)

@@ -10,7 +10,8 @@ from scripts.cnclip.model_files.official import PREFIX, to_official
 from scripts.cnclip.training.learner import Learner
 from scripts.shared.training.processes import Processes
 from scripts.shared.training.schedule import warmup_cosine
-from tests.unit.cnclip.training.golden_runs import golden, golden_model, golden_pairs, options
+from tests.cnclip_models import golden_model
+from tests.unit.cnclip.training.golden_runs import golden, golden_pairs, options
 
 
 def golden_learner() -> Learner:

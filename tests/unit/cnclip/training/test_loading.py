@@ -10,7 +10,7 @@ from scripts.cnclip.training.batches import Share
 from scripts.cnclip.training.loading import PairReader, loaded, pair_ids, trimmed
 from scripts.cnclip.training.towers import pixel_values, text_rows
 from scripts.shared.errors import ConfigError
-from tests.unit.cnclip.training.golden_runs import golden_model
+from tests.cnclip_models import golden_model
 from tests.unit.cnclip.training.small_run import write_split
 
 

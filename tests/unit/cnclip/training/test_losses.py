@@ -5,12 +5,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scripts.cnclip.training.distillation import Distiller, TeacherRows, interpolated_cosine, soft_label_divergence
+from scripts.cnclip.training.distillation import (
+    Distiller,
+    TeacherRows,
+    interpolated_cosine,
+    soft_label_divergence,
+    stretching,
+)
 from scripts.cnclip.training.losses import contrast, similarities
 from scripts.cnclip.training.options import Distillation
 from scripts.cnclip.training.towers import LeanQuickGelu, image_rows, text_rows
 from scripts.shared.errors import ConfigError
-from tests.unit.cnclip.training.golden_runs import NO_TEACHER, golden, golden_model, options
+from tests.cnclip_models import golden_model
+from tests.unit.cnclip.training.golden_runs import NO_TEACHER, golden, options
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -85,6 +92,17 @@ def test_cos_interp_is_upstreams(dim: int) -> None:
     added = distiller(student, student, student @ student.T, TeacherRows(teacher, None))
     total = wanted["contrastive_loss"] + added.item()
     assert math.isclose(total, wanted[f"total_loss{dim}"], abs_tol=2e-6)
+
+
+@pytest.mark.parametrize(("n_from", "n_to"), [(512, 768), (512, 1024), (20, 13), (7, 7)])
+def test_the_product_that_stretches_is_linear_interpolation_and_so_is_its_gradient(n_from: int, n_to: int) -> None:
+    rows = unit(5, n_from).requires_grad_()
+    ours = rows @ stretching(n_from, n_to, rows.device)
+    theirs = functional.interpolate(rows[None, None], size=(5, n_to), mode="bilinear", align_corners=False)[0, 0]
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    weights = unit(5, n_to, seed=1)
+    (a,), (b,) = (torch.autograd.grad((of * weights).sum(), rows) for of in (ours, theirs))
+    torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
 
 
 def test_the_divergence_is_that_of_the_formula() -> None:

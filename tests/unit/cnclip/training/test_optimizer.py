@@ -10,7 +10,8 @@ from scripts.cnclip.training.optimizer import is_decayed, load_official_state, m
 from scripts.shared.errors import ConfigError
 from scripts.shared.training.processes import Processes
 from scripts.shared.training.schedule import warmup_cosine
-from tests.unit.cnclip.training.golden_runs import GOLDEN, golden_model, golden_pairs, options
+from tests.cnclip_models import GOLDEN, golden_model
+from tests.unit.cnclip.training.golden_runs import golden_pairs, options
 
 
 def golden_lr() -> dict[str, Any]:

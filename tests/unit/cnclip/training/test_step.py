@@ -9,7 +9,8 @@ import torch
 
 from scripts.cnclip.training.learner import Learner
 from scripts.shared.training.processes import Processes
-from tests.unit.cnclip.training.golden_runs import golden, golden_model, golden_pairs, gradients_of, options
+from tests.cnclip_models import golden_model
+from tests.unit.cnclip.training.golden_runs import golden, golden_pairs, gradients_of, options
 
 _NOISE = "attention.self.key.bias"  # its gradient is truly zero
 

@@ -12,7 +12,8 @@ from scripts.cnclip.training.options import Distillation
 from scripts.cnclip.training.teacher import RunningTeacher, open_stored
 from scripts.cnclip.training.towers import image_rows, text_rows
 from scripts.shared.errors import ConfigError
-from tests.unit.cnclip.training.golden_runs import NO_TEACHER, golden_model, golden_pairs
+from tests.cnclip_models import golden_model
+from tests.unit.cnclip.training.golden_runs import NO_TEACHER, golden_pairs
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from scripts.shared.training import run_folder
 from scripts.shared.training.metrics_log import read_rows
 from scripts.shared.training.processes import Processes
 from scripts.shared.training.run_record import read_attempts
+from tests.forked import in_a_process
 from tests.toy_training import STEPS, end_state, train
 
 
@@ -28,20 +28,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run_dir = tmp_path_factory.mktemp("undisturbed")
     train(run_dir, Processes.single())
     return end_state(run_dir)
-
-
-def in_a_process(work: Callable[[], None]) -> int:
-    """Run something that may be killed; returns how it ended, as `subprocess` counts."""
-    pid = os.fork()
-    if not pid:
-        try:
-            work()
-            os._exit(0)
-        except StoppedError as error:
-            os._exit(error.exit_status)
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def killed_at(run_dir: Path, what: str, at_step: int) -> None:

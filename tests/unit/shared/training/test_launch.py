@@ -19,7 +19,8 @@ from scripts.shared.errors import ConfigError, JobError, StoppedError
 from scripts.shared.training import launch, run_folder
 from scripts.shared.training.launch import run_processes
 from scripts.shared.training.metrics_log import read_rows
-from tests.toy_training import STEPS, end_state
+from tests.forked import in_processes
+from tests.toy_training import STEPS, end_state, work
 
 
 def launched(folder: Path, n: int, **asked: Any) -> None:
@@ -55,6 +56,12 @@ def test_all_processes_run_and_what_they_say_is_logged(
         launched(tmp_path, n, **{str(rank): "ends" for rank in range(n)})
     expected = {f"process {rank}: I am {rank} of {n}" if n > 1 else "I am 0 of 1" for rank in range(n)}
     assert expected == set(caplog.messages)
+
+
+def test_the_code_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    launched(tmp_path, 1, **{"0": "ends"})
 
 
 @pytest.mark.parametrize(
@@ -123,12 +130,17 @@ def test_processes_end_with_a_checkpoint_when_the_job_is_killed(tmp_path: Path) 
     assert all((tmp_path / f"checkpoint.{rank}").exists() for rank in range(2))
 
 
-def trained(run_dir: Path, n: int, **asked: Any) -> dict[str, Any]:
-    """The toy training in processes of its own."""
+def settings_of(run_dir: Path, **asked: Any) -> Path:
     run_dir.mkdir(exist_ok=True)
     settings = run_dir.with_suffix(".json")
     settings.write_text(json.dumps({"run_dir": str(run_dir), **asked}))
-    run_processes("tests.toy_training", settings, n, label="toy")
+    return settings
+
+
+def trained(run_dir: Path, n: int) -> dict[str, Any]:
+    """The toy training to its end, in processes that need no start."""
+    settings = settings_of(run_dir)
+    assert set(in_processes(n, lambda: work(settings))) == {0}
     return end_state(run_dir)
 
 
@@ -145,22 +157,20 @@ def test_two_processes_train_as_one_does(tmp_path: Path, by_two: dict[str, Any])
     assert two == pytest.approx(one, rel=1e-5)
 
 
-def test_two_processes_end_together_at_sigterm_and_go_on_to_the_same_bits(
+def test_two_processes_end_together_where_one_hears_sigterm_and_go_on_to_the_same_bits(
     tmp_path: Path, by_two: dict[str, Any]
 ) -> None:
-    told = tmp_path / "told"
-    thread = once(told.exists, sigterm)
-    with pytest.raises(StoppedError, match="after step 3"):
-        trained(tmp_path / "run", 2, told=str(told), waits=True)
-    thread.join()
+    settings = settings_of(tmp_path / "run", ends=True)
+    assert set(in_processes(2, lambda: work(settings))) == {StoppedError.exit_status}
     assert [path.name for path in run_folder.checkpoints_dir(tmp_path / "run").iterdir()] == ["step_3.pt"]
     assert trained(tmp_path / "run", 2) == by_two
 
 
+@pytest.mark.slow  # that all end is shown above, that a training goes on to the same bits in `test_going_on`
 def test_a_process_that_dies_in_a_step_ends_the_other_and_both_go_on_to_the_same_bits(
     tmp_path: Path, by_two: dict[str, Any]
 ) -> None:
     with pytest.raises(JobError, match=r"(?s)process 1 of 2 ended with exit status 1.*by zero, of all things"):
-        trained(tmp_path / "run", 2, fails=1)
+        run_processes("tests.toy_training", settings_of(tmp_path / "run", fails=1), 2, label="toy")
     assert [path.name for path in run_folder.checkpoints_dir(tmp_path / "run").iterdir()] == ["step_5.pt"]
     assert trained(tmp_path / "run", 2) == by_two

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from scripts.cnclip.evaluation.job_device import job_device
+from scripts.cnclip.job_device import job_device
 
 
 def test_a_job_without_a_gpu_says_so_and_takes_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
