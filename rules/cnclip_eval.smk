@@ -39,26 +39,6 @@ rule cnclip_picture_features:
         "../scripts/cnclip/evaluation/rule_picture_features.py"
 
 
-rule cnclip_text_features:
-    input:
-        model=cnclip_form_folder,
-        texts=CNCLIP_TABLES["texts"],
-    output:
-        f"{CNCLIP_WORK}/features/{{form}}/{{dataset}}/{{split}}/texts.npz",
-    log:
-        "logs/cnclip_text_features/{form}/{dataset}/{split}.log",
-    conda:
-        "../envs/cnclip.yaml"
-    resources:
-        gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=4000,
-    params:
-        gpus=CONFIG["gpus"],
-        jobs_per_gpu=cnclip_option("jobs_per_gpu"),
-    script:
-        "../scripts/cnclip/evaluation/rule_text_features.py"
-
-
 rule cnclip_features:
     input:
         model=cnclip_form_folder,
@@ -69,17 +49,24 @@ rule cnclip_features:
             split=wildcards.split,
             shard=cnclip_shards(wildcards.dataset, wildcards.split),
         ),
-        texts=f"{CNCLIP_WORK}/features/{{form}}/{{dataset}}/{{split}}/texts.npz",
+        texts=CNCLIP_TABLES["texts"],
     output:
         **CNCLIP_FEATURES,
     log:
         "logs/cnclip_features/{form}/{dataset}/{split}.log",
+    benchmark:
+        "logs/cnclip_features/{form}/{dataset}/{split}.benchmark.tsv"
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=8000,
+        gpu=planned(lambda wildcards: cnclip_gpus(1)),
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+    params:
+        gpus=CONFIG["gpus"],
+        jobs_per_gpu=cnclip_option("jobs_per_gpu"),
+        text_part=lambda wildcards: f"{CNCLIP_WORK}/features/{wildcards.form}/{wildcards.dataset}/{wildcards.split}/texts.npz",
     script:
-        "../scripts/cnclip/evaluation/rule_join_features.py"
+        "../scripts/cnclip/evaluation/rule_features.py"
 
 
 # Recall both ways, with the official prediction and score files beside.

@@ -84,6 +84,14 @@ class CnclipPlace(Place):
         here.save()
         return here
 
+    @classmethod
+    def found(cls, folder: Path) -> "CnclipPlace":
+        """The workplace that is in a folder."""
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        cnclip = config.pop("cnclip")
+        options, runs = cnclip.pop("datasets")[cls.name], cnclip.pop("runs")
+        return cls(folder, options, config, runs, cnclip)
+
     def copy(self, folder: Path) -> "CnclipPlace":
         """The same in another folder, times of change included."""
         shutil.copytree(self.folder, folder, symlinks=True)

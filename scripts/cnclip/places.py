@@ -15,7 +15,7 @@ from scripts.shared.errors import ConfigError
 DEMO = "demo"
 CREDITS = "CREDITS.md"  # of the set that is made here
 SPLITS = ("train", "valid", "test")
-_DEMO_SHARDS = 2  # it is yet to be made when its jobs are planned
+_DEMO_SHARDS = 1  # it is yet to be made when its jobs are planned
 _FEATURE_FILES = ("image_ids.npy", "image_features.npy", "text_ids.npy", "text_features.npy", "facts.json")
 
 
