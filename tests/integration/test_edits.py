@@ -420,6 +420,16 @@ LONG = {
     "a clip restored with its time",
     "the clip that failed mended",
     "the clips' folder moved and named anew",
+    "a sample's folder deleted",
+    "a sample's folder replaced by a link to it",
+    "the results copied without their times",
+    "a pair inserted in front",
+    "a pair removed and put back",
+    "the plans cut short",
+    "the receipts deleted",
+    "work and Snakemake's memory deleted",
+    "the members garbage, a pair appended",
+    "the results folder renamed behind a link",
 }
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CASES]
 

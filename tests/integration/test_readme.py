@@ -32,6 +32,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy = {"checkpoints": "tiny", "motions": "tests/data/demo/pose"}
     (folder / "pose.yaml").write_text(json.dumps({"pose": {**toy, "datasets": {"tenk": poses}}}))
     make_demo(folder / "mine", n=40)
+    for file in ("test_imgs.tsv", "test_texts.jsonl"):  # who has no such split has none
+        (folder / "mine" / file).unlink()
     tuned = {"preset": "tiny", "dataset": "mine", "batch_size": 8, "max_steps": 4}
     one_block = {"datasets": {"mine": {"root": "mine"}}, "runs": {"tuned": tuned}}
     (folder / "cnclip.yaml").write_text(json.dumps({"cnclip": one_block}))

@@ -18,7 +18,7 @@ from scripts.cnclip.model_files.folder import WEIGHTS, read_facts
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError, JobError
 
-_LEAST_RUNS, _ENOUGH_S = 5, 1.0
+_LEAST_RUNS, _ENOUGH_S = 5, 0.5
 _GPU_BATCH = 128
 
 

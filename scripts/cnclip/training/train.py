@@ -74,6 +74,7 @@ def train(
 def _gpus(n: int, chosen: Chosen, stop: Path) -> Iterator[bool]:
     """Hold a GPU for each process; whether there are any."""
     if not visible(chosen):
+        log.info("no GPU answers: %d process(es) train on the CPU", n)
         yield False
         return
     with StopRequest(stop) as stopped, lease(n, chosen=chosen, wait=lambda: not stopped()) as held:
