@@ -28,6 +28,8 @@ from scripts.upkeep.backup_shard import NO_LINK, DamagedError, copy_file, disk_e
 from scripts.upkeep.sha256sums import read_sums, sum_key, sum_line
 from scripts.upkeep.verify_run import recorded_sums
 
+_MADE_AT = ".snakemake_timestamp"  # when a folder was made, for Snakemake: without it what is restored looks new
+
 log = logging.getLogger(__name__)
 
 
@@ -111,7 +113,8 @@ def _back_up(task: RunToBackUp, folder: Path) -> dict[str, Any]:
 def _files(run_dir: Path) -> Iterator[Path]:
     """Yield what a run holds, checkpoints first: what is measured later belongs to a later step, and is cut.
 
-    Not what is hidden, nor the checkpoints of other settings, which were moved aside.
+    Not what is hidden, but for Snakemake's mark of a folder's time, nor the checkpoints of other settings, which were
+    moved aside.
     """
     checkpoints = run_folder.checkpoints_dir(run_dir)
     aside = f"{checkpoints.name}-"
@@ -120,7 +123,7 @@ def _files(run_dir: Path) -> Iterator[Path]:
         for path in sorted(run_dir.rglob("*"))
         if path.is_file()
         and not path.is_symlink()
-        and not any(part.startswith(".") for part in path.relative_to(run_dir).parts)
+        and not any(part.startswith(".") and part != _MADE_AT for part in path.relative_to(run_dir).parts)
         and not path.relative_to(run_dir).parts[0].startswith(aside)
     ]
     yield from sorted(found, key=lambda path: checkpoints not in path.parents)

@@ -115,6 +115,17 @@ def test_a_snapshot_brings_a_run_back_and_it_goes_on(run_dir: Path, tmp_path: Pa
     assert end_state(run_dir) == end
 
 
+def test_a_snapshot_keeps_when_a_folder_was_made_and_nothing_else_that_is_hidden(run_dir: Path, tmp_path: Path) -> None:
+    made_at = run_dir / "model" / ".snakemake_timestamp"
+    made_at.touch()
+    os.utime(made_at, ns=(10**18, 10**18))
+    (run_dir / ".stop").touch()
+    snapshot = back_up(run_dir, tmp_path / "disk")
+    hidden = [path for path in snapshot.rglob(".*") if path.is_file()]
+    assert hidden == [snapshot / "model" / ".snakemake_timestamp"]
+    assert hidden[0].stat().st_mtime_ns == 10**18
+
+
 def test_what_did_not_change_is_a_link_to_the_snapshot_before(run_dir: Path, tmp_path: Path) -> None:
     first = back_up(run_dir, tmp_path / "disk")
     (run_dir / "metrics.jsonl").write_text("")
