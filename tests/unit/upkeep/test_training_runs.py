@@ -1,5 +1,6 @@
 """What is said, checked and kept of training runs."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
