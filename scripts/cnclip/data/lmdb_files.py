@@ -260,6 +260,11 @@ class PairsLmdb:
         database, value = self._database(name), self._get(name, key)
         if value is None or not value.isdigit() or len(value) > 19 or int(value) >= database.stat()["entries"]:
             raise ConfigError(f"{self.folder / name}: {key.decode()} is absent or wrong: no LMDB of pairs and pictures")
+        if name == PAIRS and int(value) != (n_there := database.stat()["entries"] - 1):
+            raise ConfigError(
+                f"{self.folder / name}: {key.decode()} says {int(value):,}, and {n_there:,} pairs are there; make the "
+                "LMDB again"
+            )
         return int(value)
 
     def _get(self, name: str, key: bytes) -> bytes | None:

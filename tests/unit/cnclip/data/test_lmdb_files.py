@@ -244,6 +244,12 @@ def test_a_count_that_cannot_be_is_refused(tmp_path: Path, count: bytes | None) 
         _ = database.n_pairs
 
 
+def test_pairs_beyond_the_number_that_is_said_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    pairs = {str(n).encode(): pickle.dumps((5, n, "good")) for n in range(3)} | {b"num_samples": b"2"}
+    with pytest.raises(ConfigError, match="num_samples says 2, and 3 pairs are there"):
+        _ = make_by_hand(tmp_path / "lmdb", pairs, {}).n_pairs
+
+
 @pytest.mark.parametrize("key", [b"../5", b"007"])
 def test_a_key_that_is_no_id_is_refused(tmp_path: Path, key: bytes) -> None:
     database = make_by_hand(tmp_path / "lmdb", {}, {key: b"YWJj", b"num_images": b"1"})
