@@ -152,10 +152,16 @@ def _key(number: int) -> bytes:
 
 
 def _entries(folder: Path) -> int:
-    if not (folder / "data.mdb").exists():
+    """How many entries an unfinished database has; one that a full disk kept from even beginning is removed."""
+    file = folder / "data.mdb"
+    if not file.exists():
         return 0
-    with lmdb.open(str(folder), readonly=True, lock=False, create=False) as database:
-        return int(database.stat()["entries"])
+    try:
+        with lmdb.open(str(folder), readonly=True, lock=False, create=False) as database:
+            return int(database.stat()["entries"])
+    except lmdb.InvalidError:
+        file.unlink()
+        return 0
 
 
 def _commit(folder: Path, entries: Mapping[bytes, bytes]) -> None:

@@ -153,6 +153,24 @@ def test_what_was_begun_from_other_lists_is_not_gone_on_with(
     assert PairsLmdb(tmp_path / "out").pair(0) == (1, 5, "other")
 
 
+def test_a_database_that_a_full_disk_kept_from_beginning_is_begun_anew(
+    forty: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, texts: Path) -> None:
+        (folder / "data.mdb").write_bytes(b"\0" * 4096)  # half of the two pages that a database begins with
+        raise lmdb.DiskError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lmdb_files, "_write_pairs", full)
+        with pytest.raises(JobError, match="No space left on device"):
+            write_lmdb(forty.tsv, forty.pictures, forty.texts, tmp_path / "out")
+    write_lmdb(forty.tsv, forty.pictures, forty.texts, tmp_path / "out")
+    write_lmdb(forty.tsv, forty.pictures, forty.texts, tmp_path / "undisturbed")
+    for name in ("pairs", "imgs"):
+        whole = (tmp_path / "undisturbed" / name / "data.mdb").read_bytes()
+        assert (tmp_path / "out" / name / "data.mdb").read_bytes() == whole
+
+
 def test_one_that_is_there_is_replaced_and_a_changed_tsv_is_noticed(forty: Tables, tmp_path: Path) -> None:
     for _ in range(2):
         write_lmdb(forty.tsv, forty.pictures, forty.texts, tmp_path / "out")
