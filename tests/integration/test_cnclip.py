@@ -119,7 +119,7 @@ def rows(here: CnclipPlace) -> list[dict[str, str]]:
 def results(here: CnclipPlace) -> dict[str, str]:
     """Digest of every result, by path, but of those that tell times."""
     timed = re.compile(
-        r"(runs/[^/]+/(run|attempts|progress)\.json|.*/(out|params)_[^/]*|.*timings\.json|comparison/.*)"
+        r"(runs/[^/]+/(run|attempts|progress|settings)\.json|.*/(out|params)_[^/]*|.*timings\.json|comparison/.*)"
     )
     found = contents(here.results, (".lock", ".snakemake_timestamp", "tensorboard"))
     return {path: digest for path, digest in found.items() if not timed.fullmatch(path)}
