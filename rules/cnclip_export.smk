@@ -10,6 +10,7 @@ localrules:
     cnclip_demo,
 
 
+@planned
 def cnclip_model_path(wildcards):
     return str(places.model_folder(CONFIG, wildcards.model))
 
@@ -17,7 +18,7 @@ def cnclip_model_path(wildcards):
 # TensorRT is tried where a GPU is; elsewhere export.json says why it is not there.
 rule cnclip_export_model:
     input:
-        model=planned(cnclip_model_path),
+        model=cnclip_model_path,
     output:
         export=directory(CNCLIP_EXPORT),
     log:
@@ -30,7 +31,6 @@ rule cnclip_export_model:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
     params:
-        model=planned(cnclip_model_path),
         name=lambda wildcards: wildcards.model,
         forms=list(runs.EXPORTED_FORMS),
         gpus=CONFIG["gpus"],
@@ -39,10 +39,12 @@ rule cnclip_export_model:
         "../scripts/cnclip/compression/rule_export.py"
 
 
+@planned
 def cnclip_metrics_of_forms(wildcards):
     return inputs.evaluations(CONFIG, wildcards.model)
 
 
+@planned
 def cnclip_metrics_files(wildcards):
     folders = cnclip_metrics_of_forms(wildcards).values()
     return [f"{folder}/metrics.json" for folder in folders]
@@ -50,9 +52,9 @@ def cnclip_metrics_files(wildcards):
 
 rule cnclip_forms:
     input:
-        model=planned(cnclip_model_path),
+        model=cnclip_model_path,
         export=CNCLIP_EXPORT,
-        metrics=planned(cnclip_metrics_files),
+        metrics=cnclip_metrics_files,
     output:
         table=f"{CNCLIP_RESULTS}/forms/{{model}}.json",
         timings=f"{CNCLIP_RESULTS}/forms/{{model}}.timings.json",
@@ -70,8 +72,7 @@ rule cnclip_forms:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
         mem_mb=8000,
     params:
-        model=planned(cnclip_model_path),
-        evaluations=planned(cnclip_metrics_of_forms),
+        evaluations=cnclip_metrics_of_forms,
         gpus=CONFIG["gpus"],
         jobs_per_gpu=CNCLIP["jobs_per_gpu"],
     script:
@@ -80,9 +81,9 @@ rule cnclip_forms:
 
 rule cnclip_package_model:
     input:
-        model=planned(cnclip_model_path),
+        model=cnclip_model_path,
         export=CNCLIP_EXPORT,
-        metrics=planned(cnclip_metrics_files),
+        metrics=cnclip_metrics_files,
     output:
         f"{CNCLIP_RESULTS}/packages/{{model}}.tar.gz",
     log:
@@ -92,13 +93,14 @@ rule cnclip_package_model:
     resources:
         mem_mb=4000,
     params:
-        model=planned(cnclip_model_path),
         name=lambda wildcards: wildcards.model,
     script:
         "../scripts/cnclip/compression/rule_package.py"
 
 
+@planned
 def cnclip_evaluated(wildcards):
+    """Where the measurements that a package tells of can be done again."""
     return inputs.repeatable(CONFIG, wildcards.model)
 
 
@@ -122,7 +124,7 @@ rule cnclip_check_package:
     resources:
         mem_mb=8000,
     params:
-        evaluated=planned(cnclip_evaluated),
+        evaluated=cnclip_evaluated,
     script:
         "../scripts/cnclip/compression/rule_check_package.py"
 

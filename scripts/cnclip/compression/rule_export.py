@@ -14,7 +14,7 @@ if __name__ == "__main__":
             from scripts.cnclip.compression.export import export_model
 
             export_model(
-                Path(params.model),
+                Path(snakemake.input.model),
                 Path(snakemake.output.export),
                 name=params.name,
                 forms=params.forms,

@@ -14,7 +14,7 @@ if __name__ == "__main__":
             from scripts.cnclip.compression.forms import compare_forms
 
             compare_forms(
-                Path(params.model),
+                Path(snakemake.input.model),
                 Path(snakemake.input.export),
                 table=Path(snakemake.output.table),
                 timings=Path(snakemake.output.timings),

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         from scripts.cnclip.compression.package import make_package  # here: a missing onnx is named in the log
 
         make_package(
-            Path(snakemake.params.model),
+            Path(snakemake.input.model),
             Path(snakemake.input.export),
             Path(snakemake.output[0]),
             name=snakemake.params.name,
