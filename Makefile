@@ -63,11 +63,14 @@ $(BIN)/python:
 	@$(MAKE) env
 
 ##@ Seeing what was made
-.PHONY: report dag
+.PHONY: report dag tensorboard
 report: env  ## gather the figures of what is made in results/report.html, a page that needs no network
 	$(BIN)/snakemake --report results/report.html $(ARGS) || { \
 	echo "is something not made yet? Make it, or name a figure of what is: make report ARGS=results/.../contact_sheet.png"; exit 1; }
 	@echo "made results/report.html: open it in a browser"
+
+tensorboard: env-fgclip  ## the curves of all trainings, live, at http://localhost:6006 (PORT=, RESULTS= name others)
+	$(BIN)/tensorboard --logdir $(or $(RESULTS),results) --port $(or $(PORT),6006)
 
 dag: env  ## draw the rules and what they wait for: results/rules.svg with Graphviz, else results/rules.md (mermaid)
 	@mkdir -p results; \
@@ -97,13 +100,15 @@ $(eval $(call environment,env-clip4mc,base clip4mc))
 $(eval $(call environment,env-speaker,base speaker weights))
 $(eval $(call environment,env-pose,base pose weights))
 $(eval $(call environment,env-cnclip,base cnclip weights))
-$(eval $(call environment,env-dev,base clip4mc speaker pose cnclip weights slurm dev))
-$(eval $(call environment,env-all,base clip4mc speaker pose cnclip weights slurm dev))
+$(eval $(call environment,env-fgclip,base fgclip))
+$(eval $(call environment,env-dev,base clip4mc speaker pose cnclip fgclip weights slurm dev))
+$(eval $(call environment,env-all,base clip4mc speaker pose cnclip fgclip weights slurm dev))
 # env          what `make run` needs, in .venv; costs nothing once it is made
 # env-clip4mc  the base and CLIP4MC alone
 # env-speaker  the base and Speaker alone, with the weights of its demo
 # env-pose     the base and Pose alone, with the text encoder of its demo
 # env-cnclip   the base and Chinese CLIP alone, with the pictures of its demo
+# env-fgclip   the base and video anomaly detection alone, with TensorBoard
 # env-dev      what `make check` and `make test` need
 # env-all      every system
 
@@ -130,6 +135,7 @@ gpu: $(BIN)/python  ## check what only a GPU can show (POLYMILL_REQUIRE_GPU=1 fa
 
 faults: env-dev  ## kill, fill and damage everything, at length
 	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py tests/integration/test_cnclip.py $(ARGS)
+	$(BIN)/pytest -m slow -n $(TEST_WORKERS) --dist worksteal tests/unit $(ARGS)
 
 slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too
 	$(BIN)/pytest -m slurm $(ARGS)

@@ -22,6 +22,9 @@ include: "rules/cnclip_data.smk"
 include: "rules/cnclip_models.smk"
 include: "rules/cnclip_eval.smk"
 include: "rules/cnclip_export.smk"
+include: "rules/fgclip_data.smk"
+include: "rules/fgclip_models.smk"
+include: "rules/fgclip_eval.smk"
 include: "rules/upkeep.smk"
 
 
@@ -36,3 +39,4 @@ rule all:
         speaker_targets,
         pose_targets,
         cnclip_targets,
+        fgclip_targets,

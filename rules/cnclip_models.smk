@@ -35,17 +35,11 @@ def cnclip_threads(wildcards):
 
 
 def cnclip_gpus(wanted):
-    """GPUs of a job that takes `wanted` where there are GPUs, else 0."""
-    if not job_gpus(CNCLIP["jobs_per_gpu"]):
-        return 0
-    if not workflow.non_local_exec and workflow.is_main_process:
-        room = gpu_room(CNCLIP["jobs_per_gpu"])
-        if room < wanted:
-            raise ConfigError(
-                f"cnclip: a run takes {wanted} GPUs (processes), and there are {room}; "
-                "set processes: 1 and a chunk_size, which gives the same gradients"
-            )
-    return wanted
+    return gpus_of_job(
+        wanted,
+        CNCLIP["jobs_per_gpu"],
+        mend="cnclip: set processes: 1 and a chunk_size, which gives the same gradients",
+    )
 
 
 def cnclip_of_run(function):

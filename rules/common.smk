@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from scripts.shared.config import load_config
 from scripts.shared.devices import visible
-from scripts.shared.errors import PolymillError
+from scripts.shared.errors import ConfigError, PolymillError
 from scripts.shared.planning.plans import PlanMode, Plans
 
 
@@ -70,6 +70,19 @@ def job_gpus(jobs_per_gpu):
     if workflow.non_local_exec or not workflow.is_main_process:
         return 1
     return min(gpu_room(jobs_per_gpu), 1)
+
+
+def gpus_of_job(wanted, jobs_per_gpu, mend):
+    """GPUs of a job that takes `wanted` where there are GPUs, else 0; `mend` says what to do where there are fewer."""
+    if not job_gpus(jobs_per_gpu):
+        return 0
+    if not workflow.non_local_exec and workflow.is_main_process:
+        room = gpu_room(jobs_per_gpu)
+        if room < wanted:
+            raise ConfigError(
+                f"a run takes {wanted} GPUs (processes), and there are {room}; {mend}"
+            )
+    return wanted
 
 
 def planned(function):

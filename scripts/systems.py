@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.clip4mc.stage import clips_stage, frames_stage
-from scripts.cnclip.places import run_folders
+from scripts.cnclip.places import run_folders as cnclip_runs
+from scripts.fgclip.places import run_folders as fgclip_runs
+from scripts.fgclip.stage import dataset_stages
 from scripts.pose.stage import pose_stages
 from scripts.shared.planning.stage import Stage
 from scripts.speaker.stage import embeddings_stage
@@ -85,5 +87,14 @@ SYSTEMS = {
         draw_samples="scripts.pose.figures.report_pictures:draw_samples",
         kept_files=("previews/*",),
     ),
-    "cnclip": System(stages=lambda _config, _dataset: (), runs=run_folders, has_samples=False),
+    "cnclip": System(stages=lambda _config, _dataset: (), runs=cnclip_runs, has_samples=False),
+    "fgclip": System(
+        stages=dataset_stages,
+        checkers={
+            "videos": "scripts.fgclip.check:facts_checker",
+            "scores": "scripts.fgclip.check:scores_checker",
+        },
+        runs=fgclip_runs,
+        kept_files=("eval/*/*", "heatmaps/*/*", "comparison/*"),
+    ),
 }

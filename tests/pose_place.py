@@ -38,7 +38,7 @@ class PosePlace(Place):
         (folder / "profiles").symlink_to(ROOT / "profiles")
         write_checkpoints(folder)
         write_clip(folder / "clip")
-        defaults = {"captions": "captions.txt", "shard_size": 4, "workers": 1, "solver_steps": 4}
+        defaults = {"captions": "captions.txt", "shard_size": 10, "workers": 1, "solver_steps": 4}
         here = cls(folder, {**defaults, **options})
         here.write(captions)
         here.save()

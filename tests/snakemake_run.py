@@ -1,11 +1,16 @@
 """Runs the real `snakemake` command in a folder of its own; small CLIP4MC data made on the spot."""
 
+import contextlib
+import functools
 import json
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -77,19 +82,10 @@ class Place:
         self, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None, **popen: Any
     ) -> "subprocess.Popen[str]":
         """Start `snakemake all_SYSTEM ARGUMENTS` in a process group of its own."""
-        path = os.pathsep.join([str(BIN), os.environ["PATH"]])
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
         return subprocess.Popen(
             self.command(*arguments, cores=cores),
             cwd=self.folder,
-            # A machine's GPUs would add trials of them to each run.
-            env={
-                **clean,
-                "PATH": path,
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "CUDA_VISIBLE_DEVICES": "",
-                **(environment or {}),
-            },
+            env=clean_environment() | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -101,8 +97,12 @@ class Place:
     def run(
         self, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None, timeout_s: float = 120
     ) -> "Ran":
-        """Run `snakemake all_SYSTEM ARGUMENTS` and wait."""
-        return finish(self.start(*arguments, cores=cores, environment=environment), timeout_s)
+        """Run `snakemake all_SYSTEM ARGUMENTS` in a process that need not import Snakemake first, and wait.
+
+        What Snakemake asks a machine when imported, such as where its SLURM is, was asked before: use `start` there.
+        """
+        command = self.command(*arguments, cores=cores)
+        return run_imported(command, self.folder, clean_environment() | (environment or {}), timeout_s)
 
     def make(self, *arguments: str, cores: int = 2, timeout_s: float = 120) -> "Ran":
         """Run, and fail the test where Snakemake fails."""
@@ -189,6 +189,47 @@ class Ran:
     @property
     def nothing_to_do(self) -> bool:
         return "Nothing to be done" in self.text
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a command under test: a machine's GPUs would add trials of them to each run."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    path = os.pathsep.join([str(BIN), os.environ["PATH"]])
+    return {**clean, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@functools.cache
+def snakemake_server() -> tuple["subprocess.Popen[bytes]", socket.socket]:
+    """The process that begins commands of these tests (`snakemake_server.py`), until nobody can ask it, and its ear."""
+    asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, str(ROOT / "tests" / "snakemake_server.py")]
+    server = subprocess.Popen(command, env=clean_environment(), stdin=asked, start_new_session=True)
+    asked.close()
+    return server, asking
+
+
+def run_imported(command: list[str], folder: Path, environment: dict[str, str], timeout_s: float) -> "Ran":
+    """Run a `snakemake` command where its imports are made already, and wait for it and all that can print for it."""
+    _, asking = snakemake_server()
+    reading, writing = os.pipe()
+    order = {"command": command, "folder": str(folder), "environment": environment}
+    socket.send_fds(asking, [json.dumps(order).encode()], [writing])
+    os.close(writing)
+    pid = int(asking.recv(99))
+    end, text, ended = time.monotonic() + timeout_s, b"", False
+    try:
+        while not ended and select.select([reading], [], [], max(0, end - time.monotonic()))[0]:
+            more = os.read(reading, 1 << 16)
+            text, ended = text + more, not more
+    finally:  # also where pytest's own time limit comes first
+        if not ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        os.close(reading)
+        code = int(asking.recv(99))
+    printed = text.decode(errors="replace")
+    assert ended, f"no end after {timeout_s} s:\n{printed}"
+    return Ran(code, printed)
 
 
 def finish(process: "subprocess.Popen[str]", timeout_s: float = 120) -> Ran:

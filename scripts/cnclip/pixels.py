@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+from scripts.shared.clip_pixels import MEAN, STD
+
 _MEAN = np.array(MEAN, dtype=np.float32)[:, None, None]
 _STD = np.array(STD, dtype=np.float32)[:, None, None]
 

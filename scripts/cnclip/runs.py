@@ -1,35 +1,17 @@
 """What the configuration's models and runs mean together: presets, defaults, who begins with whom. Light."""
 
-import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from scripts.cnclip.training.options import run_options as training_options
-from scripts.shared.config import SCHEMA_DIR, Schema, read_schema
 from scripts.shared.errors import ConfigError
+from scripts.shared.run_presets import check_preset, preset_of, presets, run_schema, with_preset
 
-PRESETS_FILE = SCHEMA_DIR.parent / "presets" / "cnclip.yaml"
 RANDOM = "random"
 MULTILINGUAL = "multilingual"
 INIT = "init"
 ONNX_FORMS = ("onnx_fp32", "onnx_fp16", "onnx_int8")
 EXPORTED_FORMS = (*ONNX_FORMS, "tensorrt")
-
-
-@functools.cache
-def presets() -> Mapping[str, Mapping[str, Any]]:
-    """The named values of `config/presets/cnclip.yaml`."""
-    named: Mapping[str, Mapping[str, Any]] = yaml.safe_load(PRESETS_FILE.read_text(encoding="utf-8"))
-    return named
-
-
-@functools.cache
-def run_schema() -> Schema:
-    """The options of a run, with their defaults."""
-    schema: Schema = read_schema()["properties"]["cnclip"]["properties"]["runs"]["additionalProperties"]
-    return schema
 
 
 def run_options(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -46,8 +28,7 @@ def run_options(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     cnclip = config["cnclip"]
     where = f"cnclip.runs.{name}"
     options = _merged(cnclip, name)
-    if options["preset"] not in presets():
-        raise ConfigError(f"{where}.preset: no preset {options['preset']!r}; there are {', '.join(presets())}")
+    check_preset("cnclip", name, options["preset"])
     _check_no_circle(cnclip, name)
     _check_run(cnclip, name, where, options)
     return options
@@ -56,11 +37,10 @@ def run_options(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _merged(cnclip: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The options of a run as they are said, unchecked; a preset that does not exist says nothing."""
     own = cnclip["runs"][name]
-    preset = own.get("preset", name if name in presets() else "base")
-    given = presets().get(preset, {})
-    schema = run_schema()["properties"]
-    options = {key: part["default"] for key, part in schema.items() if "default" in part and key != "kd"}
-    options |= {"seed": cnclip["seed"], **given, **own, "preset": preset}
+    preset = preset_of("cnclip", name, own, otherwise="base")
+    given = presets("cnclip").get(preset, {})
+    schema = run_schema("cnclip")["properties"]
+    options = with_preset("cnclip", own, preset, seed=cnclip["seed"])
     for nested in ("kd", "prune"):
         if nested == "kd" or nested in own or nested in given:
             parts = {key: part["default"] for key, part in schema[nested]["properties"].items() if "default" in part}

@@ -15,16 +15,15 @@ from scripts.cnclip.model_files.architecture import config_sizes
 from scripts.cnclip.model_files.folder import (
     check_vocabulary,
     config_json,
-    file_sha256,
     load_model,
     read_facts,
     vocabulary_of,
 )
 from scripts.cnclip.model_files.official import load_official
-from scripts.cnclip.pixels import MEAN, STD
 from scripts.cnclip.tokens import CONTEXT_LENGTH, Tokenizer, normalise
+from scripts.shared.clip_pixels import MEAN, STD
 from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_value
+from scripts.shared.fingerprints import digest_value, file_sha256
 
 # Rows at once. On a CPU large models gain nothing by more than one, and a single query would pay for the others.
 _GPU_BATCH, _CPU_BATCH_OF_SMALL = 128, 32

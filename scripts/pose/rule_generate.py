@@ -3,8 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from scripts.pose.gpu_job import hold_device
 from scripts.pose.groups import group
+from scripts.shared.job_gpu import hold_torch_device
 from scripts.shared.job_log import job_log
 from scripts.shared.packages import installed_versions
 from scripts.shared.shard_job import run_shard
@@ -20,6 +20,6 @@ if __name__ == "__main__":
             function="scripts.pose.batches:make_poses",
             versions=installed_versions(LIBRARIES),
             workers=snakemake.threads,
-            equip=partial(hold_device, n_gpus=snakemake.resources.get("gpu", 0)),
+            equip=partial(hold_torch_device, n_gpus=snakemake.resources.get("gpu", 0), verb="makes poses"),
             group=group,
         )

@@ -134,6 +134,18 @@ class ClipTokenizer:
         vocabulary, merges = _unpack_tokenizer_json(_read_json(first), str(first))
         return cls(vocabulary, merges, source=str(first))
 
+    def __len__(self) -> int:
+        return len(self._vocabulary)
+
+    def write(self, folder: Path) -> None:
+        """Write `vocab.json` and `merges.txt`, which `from_folder` reads, as Hugging Face's CLIP folders have them."""
+        symbols = {number: symbol for symbol, number in self._vocabulary.items()}
+        ranked = sorted((rank, *pair) for pair, (rank, _) in self._merges.items())
+        merges = [f"{symbols[first]} {symbols[second]}" for _, first, second in ranked]
+        vocabulary = json.dumps(dict(sorted(self._vocabulary.items(), key=lambda entry: entry[1])), ensure_ascii=False)
+        (folder / "vocab.json").write_text(vocabulary + "\n", encoding="utf-8")
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
+
     @cached_property
     def fingerprint(self) -> str:
         """Blake2b (16 bytes, hex) of ids and merges: equal for equal vocabularies, whatever their files."""

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scripts.shared.errors import ConfigError
+
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: making one takes longer than a value
 
 
@@ -38,6 +40,19 @@ def digest_file(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         # Into one buffer again and again: a third less CPU than pieces of their own (2 MB files in memory).
         return hashlib.file_digest(file, _new_digest).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits, for what others check as well.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _new_digest() -> hashlib.blake2b:

@@ -52,3 +52,30 @@ def hold_gpu(means: Mapping[str, Any], stop: Callable[[], bool], *, verb: str) -
         for device in devices:
             log.info("%s on GPU %d (%s)", verb, device.index, device.name)
         yield bool(devices)
+
+
+@contextmanager
+def hold_torch_device(
+    means: dict[str, Any], stop: Callable[[], bool], *, n_gpus: int, verb: str
+) -> Iterator[dict[str, Any]]:
+    """Hold a GPU for a model of torch; where there is none, the job says so and takes the CPU.
+
+    Args:
+        means: of the plan: `gpus` and `jobs_per_gpu`.
+        stop: whether the job is asked to end; then it waits for no GPU.
+        n_gpus: GPUs that the run gives this job, 0 or 1.
+        verb: what the job does there, for the log.
+
+    Yields:
+        The means with `device`: "cuda", and `workers` 1, which fills the GPU alone; or "cpu".
+
+    Raises:
+        ConfigError: `gpus` names a device that does not exist here.
+        JobError: the locks of the GPUs cannot be used.
+    """
+    if why := why_no_gpu(means, n_gpus=n_gpus) or why_no_gpu_for_torch():
+        log.info("%s: %s on the CPU", why, verb)
+        yield means | {"device": "cpu"}
+        return
+    with hold_gpu(means, stop, verb=verb) as held:
+        yield means | ({"device": "cuda", "workers": 1} if held else {"device": "cpu"})

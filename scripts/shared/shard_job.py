@@ -19,6 +19,7 @@ from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_s
 from scripts.shared.ledger import LedgerWriter, Row, read_shard
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import upstream
+from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_plan
 from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
@@ -157,7 +158,8 @@ class ShardWork:
         self.rows: dict[str, Row] = ledger.rows
         # The earlier stage's job has ended: its receipt is an input of this one.
         self.earlier = upstream.read_earlier(self.dataset_dir, self.header.upstream, self.header.shard)
-        self.settings_digest = digest_value(self.header.settings)
+        self.settings = settings_now(self.header.settings, self.header.made_before)
+        self.settings_digest = digest_value(self.settings)
         self.force = frozenset(self.header.force)
         self.places = (
             OwnFolders(self.dataset_dir, self.header.files)
@@ -280,7 +282,7 @@ class ShardWork:
         return run_groups(function, groups, workers=workers, timeout_s=timeout_s, stop=stop)
 
     def _task(self, sample: PlannedSample, means: dict[str, Any], folder: Path) -> SampleTask:
-        return SampleTask(sample.key, sample.entry, self.header.settings, means, self._source(sample), folder)
+        return SampleTask(sample.key, sample.entry, self.settings, means, self._source(sample), folder)
 
     def publish(self, writer: LedgerWriter, sample: PlannedSample, made: MadeSample, folder: Path) -> None:
         """Put a sample's complete files where they belong, and record them.

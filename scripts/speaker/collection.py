@@ -1,17 +1,16 @@
 """The recordings of a collection in their order, each with the place of its embedding. Light: the planner reads it."""
 
 import csv
-import errno
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scripts.shared import layout
 from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import ConfigError, PlanningError
+from scripts.shared.file_tree import find_files
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.json_items import refuse_unless_file
 from scripts.shared.planning.members import read_members
@@ -65,51 +64,6 @@ class Collection:
     def remarks(self) -> list[str]:
         """What the user should know of the collection that was read, a line each."""
         return self._remarks
-
-
-def find_files(folder: Path, suffixes: Set[str], *, option: str) -> Iterator[str]:
-    """Yield the paths of all files of some kinds below a folder, relative to it, in any order; links are followed.
-
-    Args:
-        folder: its hidden files and folders are left out.
-        suffixes: of the files, in small letters.
-        option: the configuration's name for the folder.
-
-    Raises:
-        PlanningError: a folder cannot be read, or contains itself by a link.
-    """
-    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
-    while waiting:
-        inner, above = waiting.pop()
-        place = os.path.join(folder, inner)
-        try:
-            found = os.stat(place)
-            identity = (found.st_dev, found.st_ino)
-            if identity in above:
-                raise PlanningError(f"{place}: a link to a folder that it lies in; remove it")
-            with os.scandir(place) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):  # what systems keep for themselves, such as ._a.wav of macOS
-                        continue
-                    path = f"{inner}{entry.name}"
-                    if _is_folder(entry):
-                        waiting.append((f"{path}/", (*above, identity)))
-                    elif os.path.splitext(entry.name)[1].lower() in suffixes:
-                        yield path
-        except OSError as error:
-            if not inner:
-                raise PlanningError(f"{folder}: {error.strerror}; is {option} right, and mounted?") from error
-            where = error.filename or place
-            raise PlanningError(f"{where}: {error.strerror}; mend it, or take it out of {option}") from error
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        if error.errno == errno.ELOOP:  # a link that leads to itself leads nowhere, as one whose target is gone
-            return False
-        raise
 
 
 def order_list(dataset: Mapping[str, Any], name: str) -> Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 from scripts.shared import layout
 from scripts.shared.errors import ConfigError, PlanningError
 from scripts.shared.planning.index_plan import plan_file
+from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.planner import disk_errors_named, hold_dataset, link_results
 from scripts.shared.planning.plans import PlanMode
 from scripts.shared.planning.stage import Stage
@@ -194,7 +195,7 @@ class Upkeep:
         return asdict(task)
 
     def _verification(self, system: str, dataset: str, stages: tuple[Stage, ...]) -> dict[str, Any]:
-        options, last = self._config[system]["datasets"][dataset], stages[-1]
+        options, last = self._config[system]["datasets"][dataset], [stage for stage in stages if not stage.part][-1]
         checkers = SYSTEMS[system].checkers
         task = DatasetToVerify(
             label=f"{system} {dataset}",
@@ -202,7 +203,14 @@ class Upkeep:
             dataset_dir=str(last.dataset_dir),
             index_plan=str(plan_file(last.work_dir)),
             stages=[
-                StageToVerify(stage.name, stage.settings, checkers.get(stage.name, ""), stage.upstream)
+                StageToVerify(
+                    stage.name,
+                    settings_now(stage.settings, stage.made_before),
+                    # Stages of one kind are told apart behind a dot: `scores.full`.
+                    checkers.get(stage.name.partition(".")[0], ""),
+                    stage.upstream,
+                    str(plan_file(stage.work_dir)) if stage.part else "",
+                )
                 for stage in stages
             ],
             listed=SYSTEMS[system].listed_folders,

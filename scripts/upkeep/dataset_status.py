@@ -29,6 +29,7 @@ from scripts.shared.fingerprints import SourceStat, digest_value
 from scripts.shared.ledger import Row, ShardLedger, decode_head, decode_row, list_shards, read_shard
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import index_plan, upstream
+from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.plan_file import read_outline, read_plan
 from scripts.shared.planning.stage import Stage
 from scripts.shared.planning.staleness import Wanted, same_source, why_unanswered
@@ -242,7 +243,7 @@ def count_shard(plan: Path, ledger: ShardLedger) -> ShardCount:
         n_samples, states = None, [row["status"] for row in ledger.rows.values()]
     else:
         header, n_samples = outline
-        settings = digest_value(header.settings)
+        settings = digest_value(settings_now(header.settings, header.made_before))
         rows = {key: row for key, row in ledger.rows.items() if row.get("settings") == settings}
         if rows:  # else the samples need not be read: nothing was made yet, or the settings changed since
             states = [row["status"] for row in _answers(rows, plan, settings)]

@@ -63,12 +63,14 @@ class StageToVerify:
         settings: those that change bytes, as configured now.
         checker: what makes its `SampleChecker`; empty where there is none.
         upstream: name of the earlier stage on whose files it works; empty where there is none.
+        index_plan: of a stage for a part of the keys, the plan that tells which; empty where it is for all.
     """
 
     name: str
     settings: dict[str, Any]
     checker: str = ""
     upstream: str = ""
+    index_plan: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,7 @@ def _read_wanted(task: DatasetToVerify, found: _Findings) -> bool:
 def _verify_stage(
     task: DatasetToVerify, stage: StageToVerify, found: _Findings, *, plan_known: bool, workers: int
 ) -> None:
+    part = _keys_of_part(stage)
     for key, known in found.known.items():
         found.known[key] = known & ~(_ON_RECORD | _MADE)
     counts: Counter[str] = Counter(ok=0, failed=0, interrupted=0, unwanted=0, damaged_ledger_lines=0)
@@ -230,7 +233,7 @@ def _verify_stage(
     for seen in _samples_seen(task, stage, counts, found.folders, workers):
         made, failed = seen.status == "ok", seen.status == "failed"
         found.mark(seen.key, _SEEN | _ON_RECORD | (_MADE if made else 0))
-        wanted = not plan_known or found.known[seen.key] & _WANTED
+        wanted = seen.key in part if part is not None else not plan_known or found.known[seen.key] & _WANTED
         counts["ok" if made else "failed" if failed else "interrupted"] += 1
         counts["unwanted"] += not wanted
         if failed:
@@ -249,9 +252,19 @@ def _verify_stage(
                 found.sound = nsmallest(_ON_SHEET, found.sound)
     found.sound = nsmallest(_ON_SHEET, found.sound)
     for key, known in found.known.items():
-        if known & _WANTED and not known & _ON_RECORD:
+        if (known & _WANTED if part is None else key in part) and not known & _ON_RECORD:
             found.problems.add("missing", key, f"no row of {stage.name}")
     found.stages[stage.name] = {**counts, "errors": dict(sorted(errors.items()))}
+
+
+def _keys_of_part(stage: StageToVerify) -> frozenset[str] | None:
+    """What a stage for a part of the keys wants, nothing where that was never planned; None where it is for all."""
+    if not stage.index_plan:
+        return None
+    try:
+        return frozenset(read_index_plan(Path(stage.index_plan)).keys)
+    except JobError:
+        return frozenset()
 
 
 def _samples_seen(

@@ -105,7 +105,7 @@ def test_recordings_through_slurm_are_embedded_as_locally(cluster: dict[str, str
     remote = local.copy(tmp_path / "remote")
     (remote.folder / "slurm").symlink_to(ROOT / "profiles" / "slurm")
     local.make()
-    ran = remote.run("--profile", "slurm", *IMPATIENT, environment=cluster, timeout_s=240)
+    ran = finish(remote.start("--profile", "slurm", *IMPATIENT, environment=cluster), 240)
     assert ran.code == 0, ran.text
     without = (".state", "extraction_stats.json", "throughput.png", ".materialised.json")
     assert contents(remote.dataset, without) == contents(local.dataset, without)
@@ -171,7 +171,7 @@ def test_captions_through_slurm_are_posed_as_locally_though_a_job_is_cancelled(
         assert ("gres/gpu=1" in states[job]) == (rule == "pose_generate_shard")
     assert contents(remote.dataset) == contents(local.dataset)
     assert leftovers(remote.folder) == []
-    again = remote.run("pose_all", "-n", "--profile", "slurm", environment=cluster)
+    again = finish(remote.start("pose_all", "-n", "--profile", "slurm", environment=cluster))
     assert again.nothing_to_do, again.text
 
 

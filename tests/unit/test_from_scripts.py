@@ -29,6 +29,10 @@ FLAGS = {
     "--teacher-model-name", "--use-flash-attention", "--extract-image-feats", "--extract-text-feats", "--image-data",
     "--text-data", "--top-k", "--eval-batch-size", "--label-file", "--datapath", "--convert-text", "--convert-vision",
     "--save-onnx-path", "--save-tensorrt-path",
+    "--data_path", "--num_train_epochs", "--per_device_train_batch_size", "--gradient_accumulation_steps",
+    "--learning_rate", "--warmup_ratio", "--weight_decay", "--max_grad_norm", "--gradient_clip_val", "--save_steps",
+    "--save_total_limit", "--resume_from_checkpoint", "--logging_steps", "--dataloader_num_workers", "--from_openai",
+    "--evaluation_strategy", "--input",
 }  # fmt: skip
 SNAKEMAKE = re.compile(r"snakemake --profile (\w+) .*")
 
@@ -64,7 +68,7 @@ def test_what_took_the_place_of_a_flag_or_file_exists(row: list[str]) -> None:
 
 
 def test_every_key_that_the_page_names_in_passing_is_in_the_schemas() -> None:
-    named = set(re.findall(r"`((?:clip4mc|speaker|pose|cnclip)\.[\w.]+)`", PAGE))
+    named = set(re.findall(r"`((?:clip4mc|speaker|pose|cnclip|fgclip)\.[\w.]+)`", PAGE))
     assert named
     assert {name for name in named if not has_key(name)} == set()
 

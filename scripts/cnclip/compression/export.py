@@ -37,10 +37,10 @@ from scripts.cnclip.compression.likeness import (
 from scripts.cnclip.compression.onnx_export import export_tower
 from scripts.cnclip.compression.onnx_file import files_of, write_model
 from scripts.cnclip.compression.towers import input_shape, towers
-from scripts.cnclip.model_files.folder import file_sha256, load_model, read_facts, vocabulary_of
+from scripts.cnclip.model_files.folder import load_model, read_facts, vocabulary_of
 from scripts.cnclip.torch_encoder import image_features, text_features
 from scripts.shared.errors import ConfigError, JobError
-from scripts.shared.fingerprints import digest_file
+from scripts.shared.fingerprints import digest_file, file_sha256
 from scripts.shared.new_folder import new_folder
 from scripts.shared.onnx_session import open_session
 from scripts.shared.packages import installed_versions

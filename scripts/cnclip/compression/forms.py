@@ -14,9 +14,10 @@ from scripts.cnclip.compression.figure import forms_figure
 from scripts.cnclip.compression.likeness import likeness, probe_rows
 from scripts.cnclip.encoder import TORCH, ImageTextEncoder, open_model
 from scripts.cnclip.evaluation.feature_files import read_split
-from scripts.cnclip.model_files.folder import WEIGHTS, read_facts
+from scripts.cnclip.model_files.folder import read_facts
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError, JobError
+from scripts.shared.weight_files import WEIGHTS
 
 _LEAST_RUNS, _ENOUGH_S = 5, 0.5
 _GPU_BATCH = 128

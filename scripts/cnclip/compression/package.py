@@ -20,9 +20,11 @@ from typing import Any, BinaryIO
 from scripts.cnclip.compression.export_file import EXPORT, ONNX_FORMS, VOCABULARY, form_files, read_export
 from scripts.cnclip.compression.model_card import model_card
 from scripts.cnclip.compression.onnx_file import files_of
-from scripts.cnclip.model_files.folder import CONFIG, FACTS, WEIGHTS, file_sha256, read_facts
+from scripts.cnclip.model_files.folder import CONFIG, FACTS, read_facts
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError, JobError
+from scripts.shared.fingerprints import file_sha256
+from scripts.shared.weight_files import WEIGHTS
 
 ONNX, METRICS, CARD, SUMS = "onnx", "metrics.json", "MODEL_CARD.md", "SHA256SUMS"
 _MODEL_FILES = (CONFIG, WEIGHTS, VOCABULARY, "tokenizer_config.json", "preprocessor_config.json", FACTS)

@@ -31,9 +31,10 @@ from scripts.cnclip.evaluation.features import encode_pictures, encode_texts
 from scripts.cnclip.evaluation.prediction_files import FIELDS
 from scripts.cnclip.evaluation.recall import MEASURES, recalls
 from scripts.cnclip.evaluation.retrieval import retrieve
-from scripts.cnclip.model_files.folder import file_sha256, load_model, read_facts
+from scripts.cnclip.model_files.folder import load_model, read_facts
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
+from scripts.shared.fingerprints import file_sha256
 
 log = logging.getLogger(__name__)
 

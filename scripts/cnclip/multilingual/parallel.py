@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.cnclip.training.batches import strange_captions
 from scripts.shared.errors import ConfigError
 from scripts.shared.json_items import BrokenItemError, read_items
+from scripts.shared.training.control import strange_captions
 
 TEACHER_LANGUAGE = "zh"  # what a Chinese CLIP reads
 _LANGUAGE = re.compile(r"[a-z]{2,8}")

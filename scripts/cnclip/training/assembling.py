@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from scripts.cnclip.data.lmdb_files import PairsLmdb
 from scripts.cnclip.model_files.folder import ModelFacts, load_model, read_facts, vocabulary_of
 from scripts.cnclip.tokens import Tokenizer
-from scripts.cnclip.training import batches
 from scripts.cnclip.training.distillation import Distiller
 from scripts.cnclip.training.learner import Learner
 from scripts.cnclip.training.loading import PairReader, pair_ids
@@ -19,6 +18,7 @@ from scripts.cnclip.training.teacher import RunningTeacher, StoredTeacher, Teach
 from scripts.cnclip.training.validation import Validation
 from scripts.shared.errors import ConfigError
 from scripts.shared.fingerprints import digest_file, digest_value
+from scripts.shared.training.control import strange_captions
 from scripts.shared.training.determinism import keyed_seed
 from scripts.shared.training.processes import Processes
 
@@ -84,7 +84,7 @@ def put_together(plan: Mapping[str, Any], options: RunOptions, processes: Proces
         pairs,
         tokenizer,
         augment_seed=options.seed if options.augment else None,
-        captions=batches.strange_captions(pairs.n_pairs, options.seed) if options.shuffle_captions else None,
+        captions=strange_captions(pairs.n_pairs, options.seed) if options.shuffle_captions else None,
         **sizes,
     )
     validation = None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_ORDER, _CAPTIONS, _VALIDATION = range(3)  # what a seed draws, each by a stream of its own
+_ORDER, _VALIDATION = 0, 2  # what a seed draws, each by a stream of its own; `control` has 1
 
 
 class Share(NamedTuple):
@@ -35,14 +35,6 @@ def wrapped(order: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
 def epoch_order(n_pairs: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """(n_pairs,) the pairs of an epoch in a random order."""
     return _random(_ORDER, seed, epoch).permutation(n_pairs)
-
-
-def strange_captions(n_pairs: int, seed: int) -> NDArray[np.int64]:
-    """(n_pairs,) for each pair the one whose caption it gets in the control: never its own where there are two."""
-    ring = _random(_CAPTIONS, seed).permutation(n_pairs)
-    others = np.empty_like(ring)
-    others[ring] = np.roll(ring, 1)
-    return others
 
 
 def shares(

@@ -1,15 +1,14 @@
 """Pairs as a step takes them: read, decoded, changed at random and tokenised, in processes of their own."""
 
-import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from scripts.cnclip import pixels
 from scripts.cnclip.data.lmdb_files import PairsLmdb
@@ -20,7 +19,6 @@ from scripts.cnclip.training.batches import Share
 from scripts.shared.errors import ConfigError, SampleError
 
 _LENGTHS = 8  # texts are cut to a multiple: what GPUs multiply fastest, and few different shapes
-_AHEAD = 3  # shares that each reading process has ready
 _MOST_UNREADABLE = 100  # pairs on end; then nothing of the set can be read
 
 
@@ -130,38 +128,6 @@ def trimmed(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     longest = int((ids != 0).sum(axis=1).max())
     return np.ascontiguousarray(ids[:, : -(-longest // _LENGTHS) * _LENGTHS])
-
-
-def loaded(reader: PairReader, shares: Iterable[Share], *, workers: int, pin: bool) -> Iterator[Pairs]:
-    """The pairs of shares, in order.
-
-    Args:
-        reader: reads them.
-        shares: what to read.
-        workers: processes that do so ahead of their use; 0: this one, when asked.
-        pin: keep them in memory that a GPU copies from by itself.
-    """
-    ahead: dict[str, Any] = {"prefetch_factor": _AHEAD, "worker_init_fn": _deaf} if workers else {}
-    loader = DataLoader(
-        reader,
-        batch_size=None,
-        sampler=shares,
-        num_workers=workers,
-        pin_memory=pin,
-        collate_fn=_as_it_is,
-        **ahead,
-    )
-    return iter(loader)
-
-
-def _as_it_is(pairs: Any) -> Any:
-    return pairs
-
-
-def _deaf(_worker: int) -> None:
-    """Leave signals to the process that trains: it ends after its step, and its readers with it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def pair_ids(lmdb: PairsLmdb) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

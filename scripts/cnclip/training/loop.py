@@ -4,18 +4,16 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scripts.cnclip.model_files.folder import save_model, vocabulary_of
 from scripts.cnclip.training import batches
 from scripts.cnclip.training.assembling import Parts, put_together
-from scripts.cnclip.training.loading import Pairs, loaded
+from scripts.cnclip.training.loading import Pairs
 from scripts.cnclip.training.options import RunOptions, run_options
 from scripts.cnclip.training.reporter import Reporter
 from scripts.cnclip.training.step import Losses
@@ -24,10 +22,11 @@ from scripts.shared.packages import installed_version
 from scripts.shared.stop_request import StopRequest
 from scripts.shared.training import run_folder
 from scripts.shared.training.checkpoints import CheckpointFolder, read_checkpoint
-from scripts.shared.training.determinism import make_deterministic
-from scripts.shared.training.processes import Processes, device_name, from_environment
+from scripts.shared.training.loading import loaded
+from scripts.shared.training.processes import Processes, device_name
 from scripts.shared.training.run_record import PeakMemory, peak_memory, write_record
 from scripts.shared.training.schedule import is_due, warmup_cosine
+from scripts.shared.training.taking_part import Unreadable, taking_part
 
 LATEST, BEST = "epoch_latest.pt", "epoch_best.pt"
 _SO_FAR = "so_far"  # in a checkpoint, beside what upstream has there
@@ -65,26 +64,10 @@ def train_process(settings: Path) -> None:
         PolymillError: see `train`.
     """
     plan = json.loads(settings.read_text(encoding="utf-8"))
-    options, run_dir = run_options(plan["name"], plan["settings"]), Path(plan["run_dir"])
-    make_deterministic(options.seed)
-    on_cpu = plan["device"] == "cpu"
-    with (
-        from_environment((lambda _: torch.device("cpu")) if on_cpu else None) as processes,
-        StopRequest(run_folder.stop_file(run_dir)) as stop,
-        run_folder.run_held(run_dir, label=options.name, stop=stop) if processes.first else nullcontext(),
-    ):
-        if processes.n != options.processes:
-            raise ConfigError(f"cnclip.runs.{options.name}: processes: {options.processes}, but {processes.n} run")
-        processes.barrier()  # until the first one has the folder
-        if processes.first:
-            _log_to(run_dir / f"out_{plan['moment']}.log")
+    options = run_options(plan["name"], plan["settings"])
+    where = f"cnclip.runs.{options.name}"
+    with taking_part(plan, seed=options.seed, processes=options.processes, where=where) as (processes, stop):
         Training(plan, options, put_together(plan, options, processes), processes, stop).run()
-
-
-def _log_to(path: Path) -> None:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s | INFO | %(message)s", "%Y-%m-%d,%H:%M:%S"))
-    logging.getLogger().addHandler(handler)
 
 
 class Training:
@@ -110,7 +93,7 @@ class Training:
         self._per_epoch = batches.steps_per_epoch(parts.n_pairs, options.batch_size)
         self._steps = batches.n_steps(parts.n_pairs, options.batch_size, options.epochs, options.max_steps)
         self._so_far = SoFar()
-        self._unreadable: set[str] = set()
+        self._unreadable = Unreadable(options.name)
 
     def run(self) -> None:
         """Go on from the newest checkpoint to the end, and write the model.
@@ -170,26 +153,16 @@ class Training:
         held = found or read_checkpoint(Path(path))
         self._learner.restore(held.value, where=path)
         self._so_far = SoFar(**held.value[_SO_FAR])
-        self._unreadable = set(self._so_far.unreadable)
+        self._unreadable = Unreadable(self._options.name, self._so_far.unreadable)
         log.info("[%s] goes on after %d of %d steps, from %s", self._options.name, held.step, self._steps, path)
         return held.step
 
     def _learn(self, step: int, pairs: Pairs, lr: float) -> Losses:
-        self._tell(pairs.unreadable)
+        self._unreadable.tell(pairs.unreadable)
         device = self._processes.device
         on_device = pairs.on(device)
         taught = self._parts.teacher.rows(on_device, device) if self._parts.teacher else None
         return self._learner.learn(on_device, step, lr, taught)
-
-    def _tell(self, unreadable: Iterable[str]) -> None:
-        """Say which pairs others stood in for, each once in a run."""
-        for told in unreadable:
-            if told not in self._unreadable:
-                self._unreadable.add(told)
-                log.warning("[%s] %s", self._options.name, told)
-
-    def _unreadable_anywhere(self) -> tuple[str, ...]:
-        return tuple(sorted(set().union(*self._processes.gather(self._unreadable))))
 
     def _after(self, taken: int, losses: Losses, reporter: Reporter | None) -> None:
         """Validate, save and end where it is time."""
@@ -199,7 +172,7 @@ class Training:
         at_end = whole_epoch or taken == self._steps
         best, others = [], []
         if self._parts.validation and (at_end or is_due(taken, options.valid_step_interval)):
-            found = self._parts.validation(self._learner, self._tell)
+            found = self._parts.validation(self._learner, self._unreadable.tell)
             if reporter:
                 reporter.validated(taken, found)
             if found.loss < self._so_far.best_loss:
@@ -225,7 +198,7 @@ class Training:
 
     def _save(self, names: list[tuple[str, bool]], taken: int, losses: Losses, reporter: Reporter | None) -> None:
         """Write a checkpoint under some names, each with whether it stays."""
-        unreadable = self._unreadable_anywhere()
+        unreadable = self._unreadable.anywhere(self._processes)
         if not reporter:
             return
         loss = losses.total.item()
@@ -248,7 +221,7 @@ class Training:
     def _finish(self, reporter: Reporter | None) -> None:
         """Write the model and what the run took."""
         peaks = self._processes.gather(peak_memory())
-        n_unreadable = len(self._unreadable_anywhere())
+        n_unreadable = len(self._unreadable.anywhere(self._processes))
         if not reporter:
             return
         options, facts = self._options, self._parts.facts

@@ -9,8 +9,9 @@ from torch.optim import AdamW
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel
 
 from scripts.cnclip.model_files.architecture import config_sizes
-from scripts.cnclip.model_files.official import OfficialTensor, official_layout
+from scripts.cnclip.model_files.official import official_layout
 from scripts.cnclip.training.options import RunOptions
+from scripts.shared.clip_weights import OpenAiTensor
 from scripts.shared.errors import ConfigError
 
 # Parts of official names. `LayerNorm.weight` of BERT has none of them, so it is decayed, as is the class embedding.
@@ -44,7 +45,7 @@ def make_optimizer(model: ChineseCLIPModel, options: RunOptions, *, projector: n
     return AdamW(groups, lr=options.lr, betas=(options.beta1, options.beta2), eps=options.eps, fused=True)
 
 
-def learning(model: ChineseCLIPModel, decayed: bool) -> Iterator[tuple[OfficialTensor, list[nn.Parameter]]]:
+def learning(model: ChineseCLIPModel, decayed: bool) -> Iterator[tuple[OpenAiTensor, list[nn.Parameter]]]:
     """Yield the official tensors of one group that are trained, in upstream's order, each with its parameters here."""
     sizes = config_sizes(model.config)
     parameters = dict(model.named_parameters())

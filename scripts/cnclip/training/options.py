@@ -1,10 +1,11 @@
 """The options of a training run, as code has them. Light: imported while planning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from scripts.shared.errors import ConfigError
+from scripts.shared.training.run_options import chosen_options
 
 # Half-precision weights under plain AdamW lose the second moments of small gradients, and then every step is far too
 # large: a known way to a collapsed model. So fp16 is not offered; bfloat16 keeps float32 weights and its range.
@@ -148,21 +149,3 @@ def run_options(name: str, plain: Mapping[str, Any]) -> RunOptions:
 def what_counts(options: Mapping[str, Any]) -> dict[str, Any]:
     """Of options, as `dataclasses.asdict` gives them, those that a training that goes on must not have changed."""
     return {key: value for key, value in options.items() if key not in _FREE}
-
-
-def chosen_options(kind: type, plain: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Of a mapping that may hold more, what a dataclass has fields for.
-
-    Args:
-        kind: the dataclass.
-        plain: values by the names of its fields.
-        where: part of the configuration, for errors.
-
-    Raises:
-        ConfigError: a field has no value.
-    """
-    names = [field.name for field in fields(kind)]
-    missing = [name for name in names if name not in plain]
-    if missing:
-        raise ConfigError(f"{where}: no option {missing[0]!r}; the configuration's schema gives each its default")
-    return {name: plain[name] for name in names}

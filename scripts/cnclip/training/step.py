@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from scripts.cnclip.training.distillation import Distiller, TeacherRows
 from scripts.cnclip.training.losses import contrast, similarities
+from scripts.shared.training.gradients import gradient_of, sum_gradients
 from scripts.shared.training.processes import Processes
 
 Rows = tuple[Tensor, Tensor]
@@ -75,8 +76,8 @@ def gradients(
     total.backward()  # type: ignore[no-untyped-call]
     heads = [logit_scale, *(distiller.parameters() if distiller else ())]
     own = slice(processes.rank * n_own, (processes.rank + 1) * n_own)
-    _backward(forward, n_chunks, kept, [_gradient(rows)[own] for rows in (images, texts)])
-    _sum(encoders, heads, processes)
+    _backward(forward, n_chunks, kept, [gradient_of(rows)[own] for rows in (images, texts)])
+    sum_gradients(encoders, heads, processes)
     return Losses(total.detach(), told.loss.detach(), told.image_to_text, told.text_to_image)
 
 
@@ -93,20 +94,3 @@ def _backward(forward: Forward, n_chunks: int, kept: list[Rows], wanted: Sequenc
 def _gathered(teacher: TeacherRows, processes: Processes) -> TeacherRows:
     texts = None if teacher.texts is None else processes.gather_rows(teacher.texts)
     return TeacherRows(processes.gather_rows(teacher.images), texts)
-
-
-def _sum(encoders: Sequence[nn.Parameter], heads: Sequence[nn.Parameter], processes: Processes) -> None:
-    """Each process has the gradient of its rows; of the heads each has the whole already, so one of them counts."""
-    if processes.n == 1:
-        return
-    for head in heads:
-        if processes.rank and head.grad is not None:
-            head.grad.zero_()
-    processes.sum_([_gradient(parameter) for parameter in (*encoders, *heads) if parameter.requires_grad])
-
-
-def _gradient(tensor: Tensor) -> Tensor:
-    """A tensor's gradient; zeros where nothing depended on it."""
-    if tensor.grad is None:
-        tensor.grad = torch.zeros_like(tensor)
-    return tensor.grad

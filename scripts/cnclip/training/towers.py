@@ -6,8 +6,8 @@ from torch.nn import functional
 from transformers.activations import QuickGELUActivation
 from transformers.models.chinese_clip.modeling_chinese_clip import ChineseCLIPModel, ChineseCLIPTextSelfAttention
 
-from scripts.cnclip.pixels import MEAN, STD
 from scripts.cnclip.training.options import RunOptions
+from scripts.shared.clip_pixels import MEAN, STD
 
 _QUICK = 1.702  # of QuickGELU: near GELU, Hendrycks and Gimpel 2016, arXiv:1606.08415
 

@@ -7,9 +7,10 @@ import torch
 
 from scripts.cnclip.training.batches import validation_shares
 from scripts.cnclip.training.learner import Learner
-from scripts.cnclip.training.loading import PairReader, loaded
+from scripts.cnclip.training.loading import PairReader
 from scripts.cnclip.training.options import RunOptions
 from scripts.shared.errors import ConfigError
+from scripts.shared.training.loading import loaded
 from scripts.shared.training.processes import Processes
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.pose.model_files.safetensors_table import read_table
 from scripts.shared.errors import ConfigError
+from scripts.shared.safetensors_table import read_table
 
 FORMAT = "polymill pose model 1"
 SUFFIX = ".safetensors"

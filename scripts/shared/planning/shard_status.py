@@ -12,6 +12,7 @@ from scripts.shared.ledger import Row, ShardLedger, read_shard
 from scripts.shared.planning import upstream
 from scripts.shared.planning.claims import released
 from scripts.shared.planning.entry_list import EntryList
+from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.plan_file import PlanHeader, sample_line
 from scripts.shared.planning.stage import SourceEntry, Stage
 from scripts.shared.planning.staleness import Wanted, is_retried, why_make
@@ -79,11 +80,12 @@ def compare_shard(
     """
     ledger = read_shard(stage.ledger_dir, shard, files)
     earlier = upstream.read_earlier(stage.dataset_dir, stage.upstream, shard)
-    settings = digest_value(stage.settings)
+    settings = digest_value(settings_now(stage.settings, stage.made_before))
     status = ShardStatus(shard, _header(stage, shard, "", ()), positions, array("q"), array("q"))
     force: list[str] = []
     current: set[str] = set()
-    digest = hashlib.blake2b(digest_value([stage.settings, *_places(stage)]).encode(), digest_size=16)
+    asked = [stage.settings, *_places(stage), *sorted(stage.made_before.items())]
+    digest = hashlib.blake2b(digest_value(asked).encode(), digest_size=16)
     for position in positions:
         entry = wanted[position]
         row = ledger.rows.get(entry.key)
@@ -171,6 +173,7 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
         force=force,
         own_folders=stage.own_folders,
         upstream=stage.upstream,
+        made_before=dict(stage.made_before),
     )
 
 

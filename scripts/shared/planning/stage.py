@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ class PlanOptions:
     @classmethod
     def from_config(cls, dataset: Mapping[str, Any]) -> "PlanOptions":
         """Take them from a dataset's configuration, where they stand under these names."""
-        return cls(**{field.name: dataset[field.name] for field in fields(cls)})
+        return cls(**{option.name: dataset[option.name] for option in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Stage:
         source_option: the config's name for that folder.
         read_list: reads the source list, in its order.
         settings: the settings that change bytes, with the integer `format`, raised when the stage's bytes change.
+        made_before: small files that rules make before this stage's jobs, by the name under which the digest of each
+            joins the settings; see `made_before.settings_now`.
         means: what a job uses and changes no bytes, by name: a model's folder, a decoder.
         files: names of the files in a sample's folder; empty where samples share folders.
         bytes_per_sample: disk that a sample takes, for the forecast.
@@ -85,6 +87,8 @@ class Stage:
         own_folders: whether each sample has a folder of its own, `<dataset_dir>/<key>`; else its entry names its files.
         upstream: name of the earlier stage of the same dataset, with the same keys, that makes the sources of these
             samples; empty where they are files of the user. See `upstream.fingerprint`.
+        part: whether it has samples for a part of the dataset's keys only: then others on record are not its affair,
+            and its index is its own, in its own `work_dir`.
     """
 
     system: str
@@ -112,6 +116,8 @@ class Stage:
     decide: Callable[["Stage", Iterable[SourceEntry]], "Stage"] | None = None
     own_folders: bool = True
     upstream: str = ""
+    made_before: Mapping[str, str] = field(default_factory=dict)
+    part: bool = False
 
     @property
     def stage_work_dir(self) -> Path:

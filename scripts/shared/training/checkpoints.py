@@ -124,6 +124,19 @@ class CheckpointFolder:
             raise JobError(f"[{self._label}] {error.filename or self.folder}: {error.strerror}") from error
         return None
 
+    def begin_anew(self) -> None:
+        """Move the folder's checkpoints aside, whosever they are.
+
+        Raises:
+            JobError: the folder cannot be read or moved.
+        """
+        try:
+            if heads := self._heads():
+                self._set_aside(max(heads.values(), key=lambda head: head.step))
+                log.info("[%s] begins anew, as it was told", self._label)
+        except OSError as error:
+            raise JobError(f"[{self._label}] {error.filename or self.folder}: {error.strerror}") from error
+
     def _heads(self) -> dict[str, Head]:
         if not self.folder.is_dir():
             return {}
@@ -144,16 +157,20 @@ class CheckpointFolder:
             return None
 
     def _move_aside(self, head: Head) -> None:
+        aside = self._set_aside(head)
+        log.warning(
+            "[%s] %s holds checkpoints of a training with other settings, data or start: moved to %s, and this one "
+            "begins anew", self._label, self.folder, aside,
+        )  # fmt: skip
+
+    def _set_aside(self, head: Head) -> Path:
         base = self.folder.with_name(f"{self.folder.name}-{head.identity[:8] or 'unknown'}")
         aside, number = base, 1
         while aside.exists():
             number += 1
             aside = base.with_name(f"{base.name}-{number}")
         self.folder.rename(aside)
-        log.warning(
-            "[%s] %s holds checkpoints of a training with other settings, data or start: moved to %s, and this one "
-            "begins anew", self._label, self.folder, aside,
-        )  # fmt: skip
+        return aside
 
     def _remove_old(self) -> None:
         for name in sorted(self._steps, key=lambda name: self._steps[name])[: -self.keep]:
@@ -170,6 +187,18 @@ def read_head(path: Path) -> Head:
     value = load_plain(path, mmap=True)
     said = value.get(MARK, {}) if isinstance(value, dict) else {}
     return Head(str(said.get("identity", "")), int(said.get("step", 0)), bool(said.get("lasting", True)))
+
+
+def newest_of(path: Path) -> Checkpoint:
+    """The checkpoint that somebody named: a file, or the one with the most steps of a folder; of whatever training.
+
+    Raises:
+        ConfigError: there is none, or it is damaged.
+    """
+    files = sorted(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise ConfigError(f"{path}: no checkpoint there; name a file *{_SUFFIX} or a folder of such files")
+    return read_checkpoint(max(files, key=lambda file: read_head(file).step))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -1,13 +1,14 @@
 """The curves of a training, drawn from the rows of its `metrics.jsonl`."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from scripts.shared.figures.style import FAILED, MADE, QUIET, house_style, say_instead
@@ -16,6 +17,7 @@ _COLORS = (MADE, FAILED, "#5b8c3e", "#8a5a9e", QUIET)
 _MARKED_UP_TO = 40  # points: more are a line alone
 _SMOOTH_FROM, _WINDOWS = 100, 50  # from so many points on a mean is drawn, over a fiftieth of them
 _MOST_POINTS = 4000  # more than the picture has columns
+_DASHES = ((0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Panel:
         label: of the vertical axis, with its unit where it has one.
         curves: what is drawn, in words, by its name in the rows.
         logarithmic: whether the vertical axis is.
+        levels: dashed lines across, such as what chance gives: their heights by what they are, in words.
     """
 
     label: str
     curves: Mapping[str, str]
     logarithmic: bool = False
+    levels: Mapping[str, float] = field(default_factory=dict)
 
 
 def curves_figure(rows: Sequence[Mapping[str, Any]], panels: Sequence[Panel], *, title: str) -> Figure:
@@ -71,14 +75,19 @@ def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], panel: Panel, last: int
         if smooth:
             middles, means = _means(steps, values)
             axes.plot(middles, means, color=color, linewidth=1.8, label=panel.curves[name])
+    for (words, height), dashes in zip(panel.levels.items(), itertools.cycle(_DASHES), strict=False):
+        axes.axhline(height, color=QUIET, linewidth=1.3, linestyle=dashes, label=words)
     if panel.logarithmic:
         axes.set_yscale("log")
+        # Matplotlib's own write formulas. Within one power of ten the lines between have numbers too.
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     axes.set_ylabel(panel.label)
     axes.set_xlabel("step")
     axes.set_xlim(0, max(last, 1) * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    if len(found) > 1 or next(iter(panel.curves.values())) != panel.label:
+    if len(found) + len(panel.levels) > 1 or next(iter(panel.curves.values())) != panel.label:
         axes.legend(loc="best", frameon=False, fontsize=9)
 
 

@@ -31,13 +31,14 @@ class MetricsLog:
         run_dir: the run's folder.
         after_step: the step that the training goes on from: rows of later steps are cut, since these steps are taken
             again. 0 for a training that begins.
+        tag: what TensorBoard has before each name.
     """
 
-    def __init__(self, run_dir: Path, *, after_step: int) -> None:
+    def __init__(self, run_dir: Path, *, after_step: int, tag: str = "") -> None:
         # Here and not above: who reads rows needs neither protobuf nor numpy.
         from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
-        self._path = metrics_file(run_dir)
+        self._path, self._tag = metrics_file(run_dir), tag
         run_dir.mkdir(parents=True, exist_ok=True)
         cut_rows(self._path, after_step=after_step)
         if not after_step:
@@ -70,7 +71,7 @@ class MetricsLog:
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
         for name, value in finite.items():
-            self._board.add_scalar(name, value, step)
+            self._board.add_scalar(self._tag + name, value, step)
 
     def sync(self) -> None:
         """Flush all rows to the disk."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from scripts.pose.gpu_job import hold_device
 from scripts.pose.groups import group
 from scripts.pose.index import write_index
 from scripts.pose.model_choice import choose_model
@@ -23,6 +22,7 @@ from scripts.pose.stage import pose_stages
 from scripts.shared import layout
 from scripts.shared.config import load_config
 from scripts.shared.gate import check_summary
+from scripts.shared.job_gpu import hold_torch_device
 from scripts.shared.planning.planner import DatasetPlan, plan_dataset
 from scripts.shared.planning.stage import Stage
 from scripts.shared.shard_job import run_shard
@@ -105,7 +105,7 @@ def run_stages(
 
 def _run_job(stage: Stage, plan: Path, receipt: Path, function: str, *, workers: int, n_gpus: int) -> None:
     if function == FUNCTIONS["generate"]:
-        equip = partial(hold_device, n_gpus=n_gpus)
+        equip = partial(hold_torch_device, n_gpus=n_gpus, verb="makes poses")
         run_shard(plan, receipt, function=function, versions={}, workers=workers, equip=equip, group=group)
     else:
         run_shard(plan, receipt, function=function, versions={}, workers=workers)

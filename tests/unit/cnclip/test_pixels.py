@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.cnclip.pixels import MEAN, STD, as_uint8, normalised, pixel_values
+from scripts.cnclip.pixels import as_uint8, normalised, pixel_values
+from scripts.shared.clip_pixels import MEAN, STD
 
 GOLDEN = np.load("tests/data/golden/cnclip/preprocess_golden.npz")
 MODES = sorted(key.removesuffix("/file") for key in GOLDEN if key.endswith("/file"))

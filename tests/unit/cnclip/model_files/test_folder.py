@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from scripts.cnclip.model_files.architecture import random_model
-from scripts.cnclip.model_files.folder import ModelFacts, load_model, preprocessor_json, read_facts, save_model
+from scripts.cnclip.model_files.folder import ModelFacts, load_model, read_facts, save_model
 from scripts.cnclip.pixels import pixel_values
 from scripts.cnclip.tokens import VOCABULARY_FILE, Tokenizer
 from scripts.shared.errors import ConfigError
@@ -129,12 +129,6 @@ np.savez(out, ids=made["input_ids"], mask=made["attention_mask"], pixels=made["p
     assert np.array_equal(made["mask"], ids != 0)
     assert np.array_equal(made["pixels"], np.stack([pixel_values(Image.open(path), 32) for path in pictures]))
     assert float(made["scale"]) == pytest.approx(np.log(1 / 0.07))
-
-
-def test_processor_of_the_folder_crops_nothing() -> None:
-    said = preprocessor_json(224)
-    assert said["do_center_crop"] is False
-    assert said["size"] == {"height": 224, "width": 224}
 
 
 def test_folder_that_others_made_is_read(folder: Path) -> None:

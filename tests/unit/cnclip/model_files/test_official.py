@@ -85,15 +85,6 @@ def test_order_of_parameters_is_that_of_upstreams_optimizer() -> None:
         assert len(group["params"]) == len(wanted)
 
 
-def test_moments_of_parts_join_as_the_weights_do() -> None:
-    layout = official_layout(1, 1)
-    packed = next(tensor for tensor in layout if tensor.name.endswith("in_proj_weight"))
-    parts = [torch.full((2, 2), float(number)) for number in range(3)]
-    whole = packed.join(parts)
-    assert whole[:, 0].tolist() == [0, 0, 1, 1, 2, 2]
-    assert all(torch.equal(one, other) for one, other in zip(packed.split(whole), parts, strict=True))
-
-
 def test_heads_are_those_of_the_architecture_with_these_sizes() -> None:
     pruned = to_official(random_model("tiny-teacher", 0).state_dict())
     for key in [key for key in pruned if key.endswith("c_fc.weight")]:

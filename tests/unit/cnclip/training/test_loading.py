@@ -7,9 +7,10 @@ import torch
 from scripts.cnclip.data.lmdb_files import PairsLmdb
 from scripts.cnclip.tokens import Tokenizer
 from scripts.cnclip.training.batches import Share
-from scripts.cnclip.training.loading import PairReader, loaded, pair_ids, trimmed
+from scripts.cnclip.training.loading import PairReader, pair_ids, trimmed
 from scripts.cnclip.training.towers import pixel_values, text_rows
 from scripts.shared.errors import ConfigError
+from scripts.shared.training.loading import loaded
 from tests.cnclip_models import golden_model
 from tests.unit.cnclip.training.small_run import write_split
 

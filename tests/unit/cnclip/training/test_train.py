@@ -14,13 +14,12 @@ import torch
 
 from scripts.cnclip.model_files.folder import load_model, read_facts
 from scripts.cnclip.model_files.official import load_official
-from scripts.cnclip.training import train
 from scripts.cnclip.training.loop import train_process
 from scripts.shared.errors import ConfigError, JobError, StoppedError
+from scripts.shared.training import start as start_training
 from scripts.shared.training.checkpoints import CheckpointFolder
 from scripts.shared.training.launch import run_processes
 from scripts.shared.training.metrics_log import read_rows
-from scripts.shared.training.run_folder import stop_file
 from tests.forked import in_processes
 from tests.unit.cnclip.training.small_run import make_place, start
 
@@ -44,7 +43,7 @@ def copies(_module: str, settings: Path, n: int, *, label: str) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _copies_train() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "run_processes", copies)
+        patch.setattr(start_training, "run_processes", copies)
         yield
 
 
@@ -168,18 +167,6 @@ def test_two_processes_that_are_asked_to_end_leave_a_checkpoint_and_go_on_from_i
     assert rows[-1]["loss"] > rows[-1]["contrastive_loss"]
 
 
-def test_a_request_to_stop_that_is_left_over_ends_no_wait_for_a_gpu(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop_file(place / "left").parent.mkdir()
-    stop_file(place / "left").touch()
-    seen = []
-    monkeypatch.setattr(train, "visible", lambda _: seen.append(stop_file(place / "left").exists()) or [])
-    monkeypatch.setattr(train, "run_processes", lambda *_, **__: None)
-    start(place, "left")
-    assert seen == [False]
-
-
 def test_a_training_that_breaks_down_ends_before_its_next_checkpoint(
     place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +191,6 @@ def test_a_context_that_the_model_has_no_positions_for_is_refused(
 
 @pytest.mark.slow  # a process of its own takes seconds to import; `test_launch` shows the same of a light one
 def test_what_a_process_lacks_is_told_in_its_words(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "run_processes", run_processes)
+    monkeypatch.setattr(start_training, "run_processes", run_processes)
     with pytest.raises(ConfigError, match="positions for 64"):
         start(place, "long", context_length=65)

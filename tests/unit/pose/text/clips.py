@@ -37,28 +37,3 @@ def write_folder(folder: Path, state: State, *, config: dict[str, Any] | None = 
     config = {"model_type": "clip", "text_config": text} if config is None else config
     (folder / "config.json").write_text(json.dumps(config))
     return folder
-
-
-class _Program(torch.nn.Module):
-    """A module whose state dict has the given names."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__()
-        for key, value in state.items():
-            *parents, name = key.split(".")
-            module: torch.nn.Module = self
-            for parent in parents:
-                if not hasattr(module, parent):
-                    module.add_module(parent, torch.nn.Module())
-                module = getattr(module, parent)
-            module.register_buffer(name, value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-def write_torchscript(path: Path, state: State) -> Path:
-    """An archive as OpenAI's release is: a program, with the numbers of its input beside the weights."""
-    program = torch.jit.trace(_Program(state | {"vocab_size": torch.tensor(VOCABULARY)}), torch.zeros(1))
-    torch.jit.save(program, path)
-    return path

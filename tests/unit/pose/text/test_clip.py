@@ -13,7 +13,8 @@ from transformers import CLIPTextModelWithProjection
 from scripts.pose.text.clip import ClipText, from_openai, load_tower, make_tower, round_weights, tower_features
 from scripts.shared.errors import ConfigError
 from tests.pose_models import GOLDEN
-from tests.unit.pose.text.clips import TINY, State, readable_tower, whole, write_folder, write_torchscript
+from tests.torchscript import write_torchscript
+from tests.unit.pose.text.clips import TINY, State, readable_tower, whole, write_folder
 
 END = 49_407
 

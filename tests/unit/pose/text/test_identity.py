@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from scripts.pose.text import identity
 from scripts.pose.text.identity import clip_identity, minilm_folder, minilm_identity
 from scripts.shared.errors import ConfigError
-from tests.unit.pose.text.clips import TINY, write_folder, write_torchscript
+from tests.torchscript import write_torchscript
+from tests.unit.pose.text.clips import TINY, write_folder
 
 
 def test_planning_imports_no_torch() -> None:

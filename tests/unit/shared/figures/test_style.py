@@ -5,7 +5,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from scripts.shared.figures.style import drawable, house_style, say_instead, to_png
+from scripts.shared.figures.style import drawable, house_style, say_instead, to_pdf, to_png
 
 
 def drawn(text: str) -> Figure:
@@ -33,6 +33,14 @@ def test_dollar_signs_are_dollar_signs() -> None:
 def test_equal_figures_give_equal_bytes_and_others_do_not() -> None:
     assert to_png(drawn("none failed")) == to_png(drawn("none failed"))
     assert to_png(drawn("none failed")) != to_png(drawn("one failed"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_figure_becomes_a_pdf_without_a_date() -> None:
+    made = to_pdf(drawn(drawable("none failed 挖")))
+    assert made.startswith(b"%PDF")
+    assert b"CreationDate" not in made
+    assert made == to_pdf(drawn(drawable("none failed 挖")))
 
 
 def test_a_users_own_matplotlib_settings_change_nothing_and_are_left_as_they_were() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scripts.shared.errors import ConfigError, JobError
-from scripts.shared.training.checkpoints import CheckpointFolder, check_whole, read_checkpoint
+from scripts.shared.training.checkpoints import CheckpointFolder, check_whole, newest_of, read_checkpoint
 
 
 def names(folder: Path) -> list[str]:
@@ -26,6 +26,31 @@ def test_the_newest_is_the_one_with_the_most_steps_whatever_the_clock_says(tmp_p
     assert found is not None
     assert (found.path.name, found.step, found.value["epoch"]) == ("b.pt", 200, 2)
     assert set(found.value) == {"weights", "epoch", "name"}
+
+
+def test_of_a_folder_that_is_named_the_newest_is_the_one_with_the_most_steps_not_the_last_name(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path, "another")
+    for step in (900, 1000):
+        folder.save(f"step_{step}.pt", value(step), step=step)
+    assert newest_of(tmp_path).step == 1000
+    assert newest_of(tmp_path / "step_900.pt").step == 900
+
+
+def test_a_named_checkpoint_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "gone.pt"):
+        with pytest.raises(ConfigError, match="no checkpoint there"):
+            newest_of(path)
+
+
+def test_to_begin_anew_moves_what_is_there_aside(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoints", "mine")
+    folder.begin_anew()
+    for number in (1, 2):
+        folder.save("a.pt", value(number), step=number)
+        folder.begin_anew()
+        assert folder.newest() is None
+    kept = [tmp_path / "checkpoints-mine" / "a.pt", tmp_path / "checkpoints-mine-2" / "a.pt"]
+    assert [read_checkpoint(path).step for path in kept] == [1, 2]
 
 
 def test_an_empty_folder_has_no_newest(tmp_path: Path) -> None:

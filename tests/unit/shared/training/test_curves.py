@@ -45,6 +45,24 @@ def test_null_values_are_left_out() -> None:
     assert list(figure.axes[0].get_lines()[0].get_xdata()) == [2.0]
 
 
+def test_levels_are_drawn_across_and_named() -> None:
+    panel = Panel("loss", {"loss": "loss"}, levels={"chance": 9.0})
+    (axes,) = curves_figure(rows(5), [panel], title="run").axes
+    level = axes.get_lines()[-1]
+    assert level.is_dashed()
+    assert list(level.get_ydata()) == [9.0, 9.0]
+    assert axes.get_ylim()[1] > 9.0
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "chance"]
+
+
+def test_a_logarithmic_axis_has_numbers_and_no_formulas() -> None:
+    figure = curves_figure(rows(5), [Panel("lr", {"lr": "lr"}, logarithmic=True)], title="run")
+    to_png(figure)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "0.001" in labels
+    assert not any("$" in label for label in labels)
+
+
 def test_equal_rows_give_equal_bytes() -> None:
     pictures = [to_png(curves_figure(rows(200), PANELS, title="run")) for _ in range(2)]
     assert pictures[0] == pictures[1]

@@ -29,6 +29,14 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     ]
 
 
+def test_a_tag_stands_before_the_names_of_the_curves_alone(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, after_step=0, tag="train/") as log:
+        log.row(1, {"loss": 0.1})
+    (board,) = (tmp_path / TENSORBOARD).iterdir()
+    assert b"train/loss" in board.read_bytes()
+    assert list(read_rows(metrics_file(tmp_path))) == [{"step": 1, "loss": 0.1}]
+
+
 def test_rows_of_steps_that_are_taken_again_are_cut(tmp_path: Path) -> None:
     written(tmp_path, range(1, 8))
     written(tmp_path, range(5, 7), after_step=4)

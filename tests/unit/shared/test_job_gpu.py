@@ -1,4 +1,4 @@
-"""The GPU of a job that makes poses: taken where there is one that torch can use, else the job says why not."""
+"""The GPU of a job that runs torch: taken where there is one that torch can use, else the job says why not."""
 
 import logging
 import os
@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from scripts.pose.gpu_job import hold_device
 from scripts.shared import devices, job_gpu
+from scripts.shared.job_gpu import hold_torch_device
 from tests.fake_gpus import fake_gpus
 
 UUID = f"GPU-{uuid4()}"
@@ -28,7 +28,7 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def equipped(caplog: pytest.LogCaptureFixture, *, n_gpus: int = 1) -> tuple[dict[str, Any], str]:
     """What a job adds to its means, and what it says of it."""
     caplog.set_level(logging.INFO)
-    with hold_device(MEANS, lambda: False, n_gpus=n_gpus) as held:
+    with hold_torch_device(MEANS, lambda: False, n_gpus=n_gpus, verb="makes poses") as held:
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == (UUID if held["device"] == "cuda" else None)
         assert {key: held[key] for key in MEANS} == MEANS
         return {key: held[key] for key in held if key not in MEANS}, caplog.messages[-1]
@@ -49,6 +49,6 @@ def test_a_job_without_a_gpu_takes_the_cpu_and_says_why(
 
 
 def test_a_job_that_is_to_end_waits_for_no_gpu() -> None:
-    with devices.lease(1), hold_device(MEANS, lambda: True, n_gpus=1) as held:
+    with devices.lease(1), hold_torch_device(MEANS, lambda: True, n_gpus=1, verb="makes poses") as held:
         assert held["device"] == "cpu"
         assert "workers" not in held

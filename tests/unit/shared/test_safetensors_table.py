@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scripts.pose.model_files.safetensors_table import read_table
+from scripts.shared.safetensors_table import read_table
 
 
 def test_a_table_says_where_each_tensor_lies(tmp_path: Path) -> None:

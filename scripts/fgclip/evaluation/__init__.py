@@ -1,0 +1,1 @@
+"""What scores are worth: ROC and precision with intervals, false alarms, controls, pointing, and the comparison."""

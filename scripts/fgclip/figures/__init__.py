@@ -1,0 +1,1 @@
+"""Pictures of scored videos, of evaluations and of trainings."""

@@ -1,0 +1,1 @@
+"""The network: CLIP with a dense map, regions and time; its files, its texts and its pixels."""

@@ -1,0 +1,1 @@
+"""Training: which frames and boxes an item gives, batches, losses, the loop, what it leaves."""

@@ -1,0 +1,20 @@
+"""Rule `fgclip_features`: features of the frames for a training in which nothing of CLIP learns."""
+
+from pathlib import Path
+
+from scripts.shared.job_log import job_log
+
+if __name__ == "__main__":
+    with job_log(Path(snakemake.log[0]), make_target="env-fgclip"):
+        from scripts.fgclip.training.feature_maker import make_features  # here: a missing package is named in the log
+
+        make_features(
+            init=Path(snakemake.input.init),
+            records=Path(snakemake.input.records),
+            root=Path(snakemake.output[0]),
+            num_frames=snakemake.params.settings["num_frames"],
+            frame_chunk=snakemake.params.settings["frame_chunk"],
+            num_workers=snakemake.threads - 1,
+            gpus=snakemake.params.gpus,
+            jobs_per_gpu=snakemake.params.jobs_per_gpu,
+        )

@@ -1,0 +1,1 @@
+"""Chinese captions into English, by a reviewed table that stays under version control."""
