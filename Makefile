@@ -134,7 +134,7 @@ gpu: $(BIN)/python  ## check what only a GPU can show (POLYMILL_REQUIRE_GPU=1 fa
 	$(BIN)/python -m tests.gpu
 
 faults: env-dev  ## kill, fill and damage everything, at length
-	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py tests/integration/test_cnclip.py $(ARGS)
+	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py tests/integration/test_cnclip.py tests/integration/test_fgclip.py $(ARGS)
 	$(BIN)/pytest -m slow -n $(TEST_WORKERS) --dist worksteal tests/unit $(ARGS)
 
 slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too

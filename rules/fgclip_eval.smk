@@ -148,7 +148,10 @@ rule fgclip_eval_figures:
             f"{FGCLIP_EVAL}/overall.png", "scores", "fgclip_overall", of="{form}"
         ),
         classes=fgclip_report(
-            f"{FGCLIP_EVAL}/classes.png", "classes", "fgclip_class_scores", of="{form}"
+            f"{FGCLIP_EVAL}/classes.png",
+            "AUC by class",
+            "fgclip_class_scores",
+            of="{form}",
         ),
     log:
         "logs/fgclip_eval_figures/{dataset}/{form}.log",

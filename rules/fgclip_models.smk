@@ -84,6 +84,7 @@ rule fgclip_features_run:
         num_frames=lambda wildcards: fgclip_run(wildcards.run)["num_frames"],
         frame_chunk=lambda wildcards: fgclip_run(wildcards.run)["frame_chunk"],
         gpus=CONFIG["gpus"],
+        jobs_per_gpu=FGCLIP["jobs_per_gpu"],
     script:
         "../scripts/fgclip/training/rule_features.py"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from scripts.fgclip import places
 from scripts.fgclip.data.shapes import list_files
-from scripts.fgclip.runs import TINY, forms, of_run, run_options
+from scripts.fgclip.model.identity import TINY
+from scripts.fgclip.runs import forms, of_run, run_options
 from scripts.fgclip.scoring.prompts import DEFAULT, read_prompts
-from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_file
+from scripts.shared.fingerprints import file_sha256
 
 Config = Mapping[str, Any]
 
@@ -122,7 +122,4 @@ def _captions(config: Config, dataset: str) -> str:
     if not is_translated(config, dataset):
         return "as given"
     table = Path(config["fgclip"]["datasets"][dataset]["translations"])
-    try:
-        return f"translated, {table.name} {digest_file(table)[:8]}"
-    except OSError as error:
-        raise ConfigError(f"fgclip.datasets.{dataset}.translations: {table}: {error.strerror}") from error
+    return f"translated, {table.name} {file_sha256(table)[:12]}"

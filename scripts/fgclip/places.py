@@ -11,7 +11,6 @@ from scripts.fgclip.runs import EPOCH, INIT
 from scripts.shared.dataset_dir import dataset_dir
 from scripts.shared.errors import ConfigError
 
-MODEL_FACTS = "polymill.json"  # of a model folder: names its weights by their digest
 _RUNS = "runs"
 
 

@@ -12,7 +12,6 @@ from scripts.shared.errors import ConfigError
 from scripts.shared.run_presets import check_preset, preset_of, with_preset
 
 INIT, EPOCH = "init", "epoch"
-TINY = "tiny"
 # Options of a run's dataset that its training needs too.
 _OF_THE_DATASET = ("max_regions",)
 
@@ -52,21 +51,13 @@ def epochs_kept(config: Mapping[str, Any], run: str) -> list[int]:
     Raises:
         ConfigError: see `run_options`; or they are not known before the training.
     """
-    options = run_options(config, run)
-    asked, epochs = options["checkpoints"], options["epochs"]
-    if asked == "last":
-        return []
-    if options["max_steps"]:
+    options = training_options(run, run_options(config, run))
+    if options.max_steps and options.checkpoints != "last":
         raise ConfigError(
-            f"fgclip.runs.{run}.checkpoints: max_steps ends this training, so its epochs are not known; leave out "
-            "max_steps, or checkpoints"
+            f"fgclip.runs.{run}.checkpoints: max_steps: {options.max_steps} ends this training, so its epochs are not "
+            "known; set max_steps: 0, or leave out checkpoints"
         )
-    if asked == "all":
-        return list(range(1, epochs))  # the last one is the outcome
-    beyond = [epoch for epoch in asked if epoch > epochs]
-    if beyond:
-        raise ConfigError(f"fgclip.runs.{run}.checkpoints: there is no epoch {beyond[0]}; the run has {epochs}")
-    return sorted(asked)
+    return options.kept_epochs(options.epochs)
 
 
 def of_run(form: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.fgclip.data.video_list import TEST, VideoList
-from scripts.fgclip.places import MODEL_FACTS, data_folder, model_folder
+from scripts.fgclip.model.identity import FACTS
+from scripts.fgclip.places import data_folder, model_folder
 from scripts.fgclip.runs import forms, of_run, run_options
 from scripts.fgclip.scoring.prompts import DEFAULT, read_prompts
 from scripts.fgclip.scoring.score_files import score_file
@@ -93,7 +94,7 @@ def scores_stage(config: Mapping[str, Any], name: str, form: str) -> Stage:
             "prompts": prompts.as_settings(),
             "num_frames": run_options(config, of_run(form))["num_frames"],
         },
-        made_before={"model": str(model / MODEL_FACTS)},
+        made_before={"model": str(model / FACTS)},
         means={"model": str(model), "gpus": config["gpus"], "jobs_per_gpu": dataset["jobs_per_gpu"]},
         bytes_per_sample=_BYTES_OF_SCORES,
         index={"form": form},

@@ -13,7 +13,7 @@ import heapq
 import html
 import json
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,9 @@ class ClipTokenizer:
         return cls.embedded() if tokenizer == "embedded" else cls.from_folder(Path(tokenizer))
 
     @classmethod
+    @cache  # reading it takes a good part of a second
     def embedded(cls) -> "ClipTokenizer":
-        """OpenAI's tokenizer, from the vocabulary file shipped with the project."""
+        """OpenAI's tokenizer, from the vocabulary file shipped with the project; one for the whole process."""
         lines = gzip.decompress(VOCABULARY_FILE.read_bytes()).decode("utf-8").split("\n")
         merges = _split_merges(lines[1 : N_MERGES + 1], VOCABULARY_FILE.name)
         byte_symbols = _byte_symbols()
@@ -182,6 +183,10 @@ class ClipTokenizer:
         ids = np.zeros(context_length, dtype=np.int64)
         ids[: len(tokens) + 2] = [self._start, *tokens, self._end]
         return ids
+
+    def count(self, text: str) -> int:
+        """Ids of a caption with start and end, uncut."""
+        return 2 + sum(len(self._memo.get(word) or self._encode_word(word)) for word in _split_words(text))
 
     def decode(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
         """The caption that token ids spell: cleaned and in lower case, its words apart by single spaces.

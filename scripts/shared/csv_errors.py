@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.shared.errors import PolymillError
+from scripts.shared.text_errors import text_errors
 
 
 @contextmanager
@@ -17,11 +18,8 @@ def csv_errors(path: Path, error: type[PolymillError], question: str) -> Iterato
         error: the class to raise.
         question: what to ask the user where the file cannot be opened or read.
     """
-    try:
-        yield
-    except OSError as refused:
-        raise error(f"{path}: {refused.strerror}; {question}") from refused
-    except UnicodeDecodeError as refused:
-        raise error(f"{path}: not UTF-8 (byte {refused.start}); save it as UTF-8") from refused
-    except csv.Error as refused:
-        raise error(f"{path}: no CSV: {refused}") from refused
+    with text_errors(path, error, question):
+        try:
+            yield
+        except csv.Error as refused:
+            raise error(f"{path}: no CSV: {refused}") from refused

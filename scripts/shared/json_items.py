@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.shared.errors import PlanningError
+from scripts.shared.text_errors import text_errors
 
 _CHUNK = 1 << 20
 _BLANK = " \t\r\n"
@@ -29,20 +30,17 @@ def read_items(path: Path) -> Iterator[Any]:
         PlanningError: the file cannot be read, or is neither; names the place and the mend.
     """
     try:
-        refuse_unless_file(path)
-        with path.open(encoding="utf-8-sig") as file:
-            first, line = _first_character(file)
-            if first == "[":
-                yield from _list_members(file, path, line)
-            elif first == "{":
-                yield from _lines(file, path)
-            else:
-                found = "nothing" if not first else f"a file that begins with {first!r}"
-                raise PlanningError(f"{path}: not a JSON list of objects, nor one object a line, but {found}")
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does the path in the configuration name the file?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        with text_errors(path, PlanningError, "does the path in the configuration name the file?"):
+            refuse_unless_file(path)
+            with path.open(encoding="utf-8-sig") as file:
+                first, line = _first_character(file)
+                if first == "[":
+                    yield from _list_members(file, path, line)
+                elif first == "{":
+                    yield from _lines(file, path)
+                else:
+                    found = "nothing" if not first else f"a file that begins with {first!r}"
+                    raise PlanningError(f"{path}: not a JSON list of objects, nor one object a line, but {found}")
     except RecursionError as error:
         raise PlanningError(f"{path}: nested too deeply to be a list of pairs") from error
 

@@ -185,7 +185,10 @@ def test_a_command_killed_in_the_middle_of_a_training_goes_on_to_the_same_bytes(
 def test_what_is_wrong_with_the_lists_is_said_before_anything_is_trained(small: FgclipPlace) -> None:
     annotation = small.folder / small.options["test"]
     good = annotation.read_text()
-    for row, message in (("RedSquare900.mp4 RedSquare 1 5 -1\n", "5 fields"), (good.splitlines()[0] + "\n", "twice")):
+    for row, message in (
+        ("RedSquare900.mp4 RedSquare 1 5 -1\n", "5 fields"),
+        (good.splitlines()[0] + "\n", "stands in line 1"),
+    ):
         annotation.write_text(good + row)
         told = small.run("-n")
         assert told.code == 1
@@ -215,6 +218,20 @@ def test_a_missing_and_a_damaged_video_cost_their_rows_and_a_test_video_the_eval
     small.save()
     small.make("fgclip_eval", timeout_s=LONG_S)
     assert "3 of 4 videos" in small.metrics("short")["title"]
+
+
+@pytest.mark.slow
+def test_with_a_frozen_backbone_the_head_learns_from_features_that_two_runs_share(small: FgclipPlace) -> None:
+    small.runs["short"]["finetune"] = "none"
+    small.runs["longer"] = small.runs["short"] | {"max_steps": 6}
+    small.save()
+    small.make("fgclip_train", timeout_s=LONG_S)
+    (folder,) = (small.dataset / "features").iterdir()
+    assert len(list(folder.glob("*.npz"))) == 8
+    runs = [small.run_folder(run) for run in ("short", "longer")]
+    assert len({(run / "init" / "model.safetensors").read_bytes() for run in runs}) == 1
+    assert len({(run / "model" / "video_head.safetensors").read_bytes() for run in runs}) == 2
+    assert [read(run / "run.json")["unreadable_items"] for run in runs] == [[], []]
 
 
 @pytest.mark.slow

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from scripts.cnclip.data.demo import make_demo
+from scripts.fgclip.proof.dataset import make_dataset
 from scripts.shared.config import read_schema
 from tests.snakemake_run import BIN, ROOT
 
@@ -37,6 +39,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tuned = {"preset": "tiny", "dataset": "mine", "batch_size": 8, "max_steps": 4}
     one_block = {"datasets": {"mine": {"root": "mine"}}, "runs": {"tuned": tuned}}
     (folder / "cnclip.yaml").write_text(json.dumps({"cnclip": one_block}))
+    make_dataset(folder / "clips", n_train=8, n_test=4)
+    made: dict[str, Any] = yaml.safe_load((folder / "clips" / "config.yaml").read_text(encoding="utf-8"))["fgclip"]
+    few = {"figures": False, "overlays": False, "shown_most": 1, "calibration_videos": 2}
+    full = {"preset": "tiny", "dataset": "ucf", "batch_size": 4, "max_steps": 2}
+    videos = {"datasets": {"ucf": made["datasets"]["proof"] | few}, "runs": {"full": full}, "clip": "tiny"}
+    (folder / "fgclip.yaml").write_text(json.dumps({"fgclip": videos}))
     for name in ("local_cpu", "local_gpu", "slurm"):
         (folder / name).symlink_to(os.readlink(ROOT / name))
     return folder
@@ -66,6 +74,7 @@ def test_every_snakemake_command_of_the_readme_runs_on_the_demo_in_the_order_giv
     control = json.loads((clone / "results" / "pose_tiny" / "control.json").read_text(encoding="utf-8"))
     assert (control["captions"], control["nearest_to_their_own_motion"] >= 12) == (15, True)
     check_trainings(clone / "results" / "cnclip")
+    check_detector(clone / "results" / "fgclip" / "demo_street")
 
 
 def check_trainings(cnclip: Path) -> None:
@@ -90,6 +99,18 @@ def check_trainings(cnclip: Path) -> None:
     assert {each["form"]: each["recall"]["t2i"]["r1"] for each in verified} == {
         form: recall(cnclip, name)["r1"] for form, name in forms.items()
     }
+
+
+def check_detector(street: Path) -> None:
+    """Real footage went through every step, and something was learnt of it: the events of one place, no more."""
+    before, after = (read(street / "eval" / form / "metrics.json") for form in ("street.init", "street"))
+    assert after["scores"]["global"]["auc"] >= max(0.6, before["scores"]["global"]["auc"] + 0.1)
+    assert after["pointing"]["accuracy"] > after["pointing"]["chance"]
+    assert (after["videos"]["n"], after["missing"]) == (10, [])
+    assert read(street / "translation_report.json")["missing"] == []
+    shown = list((street / "heatmaps" / "street").glob("*.png"))
+    assert len(shown) == 4
+    assert all(path.with_suffix(".mp4").is_file() for path in shown)
 
 
 def recall(cnclip: Path, form: str) -> dict[str, float]:
@@ -140,10 +161,11 @@ def read(path: Path) -> Any:
 def test_every_option_that_the_readme_names_exists() -> None:
     properties = read_schema()["properties"]
     known = set(properties)
-    for system in ("clip4mc", "speaker", "pose", "cnclip"):
+    for system in ("clip4mc", "speaker", "pose", "cnclip", "fgclip"):
         known |= set(properties[system]["properties"])
         known |= set(properties[system]["properties"]["datasets"]["additionalProperties"]["properties"])
-    known |= set(properties["cnclip"]["properties"]["runs"]["additionalProperties"]["properties"])
+    for system in ("cnclip", "fgclip"):
+        known |= set(properties[system]["properties"]["runs"]["additionalProperties"]["properties"])
     named = set(re.findall(r"--config (\w+)=", README)) | set(re.findall(r"`(\w+): \S+?`", README))
     assert named
     assert named <= known

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from scripts.shared.training.loading import loaded
 from scripts.shared.training.processes import Processes, device_name
 from scripts.shared.training.run_record import PeakMemory, peak_memory, write_record
 from scripts.shared.training.schedule import is_due, warmup_cosine
+from scripts.shared.training.so_far import SoFar
 from scripts.shared.training.taking_part import Unreadable, taking_part
 
 LATEST, BEST = "epoch_latest.pt", "epoch_best.pt"
@@ -33,25 +34,6 @@ _SO_FAR = "so_far"  # in a checkpoint, beside what upstream has there
 _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "lmdb")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SoFar:
-    """What a training has to remember beside its weights.
-
-    Attributes:
-        loss: of the last step; NaN before the first.
-        best_loss: the lowest in a validation.
-        best_step: steps taken before that.
-        best_epoch: the epoch of that, from 1.
-        unreadable: a sentence for each pair that another stood in for, in any process.
-    """
-
-    loss: float = math.nan
-    best_loss: float = math.inf
-    best_step: int = 0
-    best_epoch: int = 0
-    unreadable: tuple[str, ...] = ()
 
 
 def train_process(settings: Path) -> None:

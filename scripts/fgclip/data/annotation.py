@@ -9,6 +9,7 @@ from scripts.fgclip.data.categories import NORMAL
 from scripts.fgclip.data.lookup import key_of
 from scripts.shared.errors import PlanningError
 from scripts.shared.json_items import refuse_unless_file
+from scripts.shared.text_errors import text_errors
 
 _FIELDS = 6
 _SHAPE = "name, class, start, end, start, end, as in `Abuse028_x264.mp4  Abuse  165  240  -1  -1`"
@@ -45,13 +46,9 @@ def read_annotation(path: Path) -> list[AnnotatedVideo]:
 
     Source: Sultani et al. 2018, Temporal_Anomaly_Annotation_for_Testing_Videos.txt.
     """
-    try:
+    with text_errors(path, PlanningError, "does `test` in the configuration name the file?"):
         refuse_unless_file(path)
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does `test` in the configuration name the file?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     videos: list[AnnotatedVideo] = []
     line_of: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):

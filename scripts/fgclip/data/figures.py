@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -105,28 +106,36 @@ def intervals_figure(test: TestSet, *, title: str) -> Figure:
             say_instead(lines, "no anomalous test video")
             lengths.set_axis_off()
             return figure
-        coverage = np.stack([_coverage(of) for of in videos])
-        colours = ListedColormap(np.linspace([0.93, 0.94, 0.95, 1], [0.753, 0.286, 0.184, 1], 64))
-        lines.imshow(coverage, aspect="auto", cmap=colours, vmin=0, vmax=1, extent=(0, 100, len(videos), 0),
-                     interpolation="nearest")  # fmt: skip
-        lines.set_xlabel("% of the video")
-        lines.grid(visible=False)
-        starts = _class_starts(videos)
-        for start in starts.values():
-            lines.axhline(start, color="white", linewidth=1.5)
-        ends = [*list(starts.values())[1:], len(videos)]
-        middles = [(start + end) / 2 for start, end in zip(starts.values(), ends, strict=True)]
-        counts = [end - start for start, end in zip(starts.values(), ends, strict=True)]
-        lines.set_yticks(middles, [f"{drawable(name)} ({n})" for name, n in zip(starts, counts, strict=True)])
-        lines.tick_params(axis="y", length=0)
-        rows = np.arange(len(videos)) + 0.5
-        lengths.barh(rows, [of.n_frames for of in videos], color=MADE, height=0.8)
-        lengths.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        lengths.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        lengths.set_xlabel("frames")
-        lengths.tick_params(axis="y", labelleft=False, length=0)
-        lengths.grid(visible=False, axis="y")
+        _draw_intervals(lines, videos)
+        _draw_lengths(lengths, [of.n_frames for of in videos])
     return figure
+
+
+def _draw_intervals(axes: Axes, videos: Sequence[LabelledVideo]) -> None:
+    """A line a video, redder where more of its frames are anomalous, and the classes beside."""
+    coverage = np.stack([_coverage(of) for of in videos])
+    colours = ListedColormap(np.linspace([0.93, 0.94, 0.95, 1], [0.753, 0.286, 0.184, 1], 64))
+    axes.imshow(coverage, aspect="auto", cmap=colours, vmin=0, vmax=1, extent=(0, 100, len(videos), 0),
+                interpolation="nearest")  # fmt: skip
+    axes.set_xlabel("% of the video")
+    axes.grid(visible=False)
+    starts = _class_starts(videos)
+    for start in starts.values():
+        axes.axhline(start, color="white", linewidth=1.5)
+    ends = [*list(starts.values())[1:], len(videos)]
+    middles = [(start + end) / 2 for start, end in zip(starts.values(), ends, strict=True)]
+    counts = [end - start for start, end in zip(starts.values(), ends, strict=True)]
+    axes.set_yticks(middles, [f"{drawable(name)} ({n})" for name, n in zip(starts, counts, strict=True)])
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_lengths(axes: Axes, n_frames: Sequence[int]) -> None:
+    axes.barh(np.arange(len(n_frames)) + 0.5, n_frames, color=MADE, height=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlabel("frames")
+    axes.tick_params(axis="y", labelleft=False, length=0)
+    axes.grid(visible=False, axis="y")
 
 
 def _truth(video: LabelledVideo) -> NDArray[np.bool_]:

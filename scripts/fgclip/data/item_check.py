@@ -13,6 +13,8 @@ from scripts.fgclip.data.video_facts import VideoFacts
 
 MOST_TOKENS = 77  # that CLIP reads, start and end included
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+# Half of a surrogate pair, which JSON can spell and no file can hold, and what steers a terminal.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ROUNDING = 1e-3  # of a box that reaches the border, written with three or four digits
 _LARGEST = 1e9  # number that says anything of a video
 _SPAN_ROUNDING_S = 0.1  # of timestamps, which annotators write in tenths
@@ -73,6 +75,7 @@ def check_item(
         The record with frames counted from 0 on the video's own clock, or all errors.
     """
     checked = CheckedItem()
+    checked.errors += _unwritable_captions(listed)
     if captioned:
         _check_captions(listed, options, n_tokens, checked)
     span = _span(listed.span_s, facts, checked)
@@ -97,17 +100,30 @@ def check_item(
     return checked
 
 
+def _captions(listed: ListedItem) -> list[tuple[str, Any]]:
+    """All captions of an item, each with the words for where it stands."""
+    return [("the item", listed.caption), *((f"region {n}", of.caption) for n, of in enumerate(listed.regions))]
+
+
+def _unwritable_captions(listed: ListedItem) -> Iterator[Complaint]:
+    """Figures and pages show captions, those of boxes too."""
+    for what, caption in _captions(listed):
+        if isinstance(caption, str) and (found := _NO_TEXT.search(caption)):
+            words = f"{what}: {caption!r:.60} holds {found[0]!a}, which is no text; take it out"
+            yield Complaint("bad_caption", words)
+
+
 def _check_captions(
     listed: ListedItem, options: DataOptions, n_tokens: Callable[[str], int], checked: CheckedItem
 ) -> None:
-    captions = [("the item", listed.caption), *((f"region {n}", of.caption) for n, of in enumerate(listed.regions))]
-    for what, caption in captions:
+    for what, caption in _captions(listed):
         if not isinstance(caption, str) or not caption.strip():
             has = "no caption" if caption is None or caption == "" else f"{caption!r:.60} as its caption"
             checked.errors.append(Complaint("no_caption", f"{what} has {has}; write a sentence"))
             continue
         if is_chinese(caption):
-            complaints = checked.errors if options.on_missing == "stop" else checked.warnings
+            # A table that drops what it lacks has left none; where there is no table, the item goes.
+            complaints = checked.warnings if options.on_missing == "keep" else checked.errors
             words = f"{what}: {caption!r:.60} is Chinese, which is noise to CLIP; translate it (option translations)"
             complaints.append(Complaint("chinese_caption", f"{words}, or set on_missing: keep"))
         if (n := n_tokens(caption)) > MOST_TOKENS:

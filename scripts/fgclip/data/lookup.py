@@ -1,5 +1,6 @@
 """Where the videos of a list lie. Light: the planner reads it."""
 
+import errno
 import os
 import re
 from collections import defaultdict
@@ -76,7 +77,7 @@ class VideoIndex:
         folders = dict.fromkeys((path.parent.name, category_of(path.name), *_normal_folders(path.name)))
         places = [path, *(PurePosixPath(_UNPACKED, folder, path.name) for folder in folders if folder)]
         for place in places:
-            if (self._root / place).is_file():
+            if _is_file(self._root / place):
                 return str(place)
         return self._by_base_name(name, path.name, key)
 
@@ -102,6 +103,16 @@ class VideoIndex:
         for path in sorted(find_files(self._root, SUFFIXES, option="videos")):
             paths[key_of(path)].append(path)
         return dict(paths)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a path that is too long for the disk names none."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _normal_folders(name: str) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class Video:
         fps: mean frame rate; 0 where the file has no times.
         width: in pixels, as shown.
         height: likewise.
+        digest: of its content.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Video:
     fps: float
     width: int
     height: int
+    digest: str
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,20 @@ Light: the planner reads it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.shared.errors import PlanningError
 from scripts.shared.json_items import refuse_unless_file
+from scripts.shared.text_errors import text_errors
 
 _SHAPES = (
     "a list of objects with f_path and bbox_info, or with video, region_captions and box_infos, or an object of "
     "videos with global and region"
 )
+_QUESTION = "does the path in the configuration name the list?"
 _KEYS_A, _KEYS_B, _KEYS_C = {"f_path", "bbox_info"}, {"video", "region_captions", "box_infos"}, {"global", "region"}
 _IMAGE_KEYS = {"bbox", "short_expr", "long_expr", "flag_short_neg", "short_expr_negs"}  # of a box of the image format
 
@@ -84,7 +86,7 @@ def list_files(path: Path) -> list[Path]:
     Raises:
         PlanningError: it cannot be read, or there is none.
     """
-    try:
+    with text_errors(path, PlanningError, _QUESTION):
         if path.is_dir():
             files = sorted(path.glob("*.json"))
         elif path.suffix.lower() == ".txt":
@@ -93,10 +95,6 @@ def list_files(path: Path) -> list[Path]:
             files = [path.parent / line.strip() for line in lines if line.strip()]
         else:
             files = [path]
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does the path in the configuration name the list?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     if not files:
         raise PlanningError(f"{path}: no JSON file in it; name a list, a text file of lists, or a folder with some")
     return files
@@ -117,6 +115,27 @@ def read_items(path: Path) -> list[ListedItem]:
     return [item for file in list_files(path) for item in _read_file(file)]
 
 
+def read_json(path: Path, read_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """The content of a list's file.
+
+    Args:
+        path: UTF-8, with or without a byte order mark.
+        read_object: makes an object of its members as written; may refuse them with a ValueError.
+
+    Raises:
+        PlanningError: it cannot be read, or is no JSON; names the line where one is to blame.
+    """
+    with text_errors(path, PlanningError, _QUESTION):
+        refuse_unless_file(path)
+        text = path.read_text(encoding="utf-8-sig")
+    try:
+        return json.loads(text, object_pairs_hook=read_object)
+    except json.JSONDecodeError as error:
+        raise PlanningError(f"{path}: no JSON at line {error.lineno}: {error.msg}; mend it there") from error
+    except (RecursionError, ValueError) as error:
+        raise PlanningError(f"{path}: no JSON that can be read: {error}") from error
+
+
 class _Object(dict[str, Any]):
     """A JSON object that remembers its members as written: of two with one name, a dict keeps the later alone."""
 
@@ -126,7 +145,7 @@ class _Object(dict[str, Any]):
 
 
 def _read_file(path: Path) -> list[ListedItem]:
-    content = _parse(path)
+    content = read_json(path, _Object)
     if isinstance(content, _Object) and not _holds(content, _KEYS_A | _KEYS_B):
         # Not `content.items()`: a video that is named twice must be seen.
         items = [_shape_c(path, place, *member) for place, member in enumerate(content.members)]
@@ -140,20 +159,6 @@ def _read_file(path: Path) -> list[ListedItem]:
     if all(item.wrong and item.video is None for item in items):
         raise PlanningError(f"{path}: not {_SHAPES}: item 0 {items[0].wrong}")
     return items
-
-
-def _parse(path: Path) -> Any:
-    try:
-        refuse_unless_file(path)
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Object)
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does the path in the configuration name the list?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise PlanningError(f"{path}: no JSON at line {error.lineno}: {error.msg}; mend it there") from error
-    except (RecursionError, ValueError) as error:
-        raise PlanningError(f"{path}: no JSON that can be read: {error}") from error
 
 
 def _refuse_images(path: Path, members: list[Any]) -> None:
@@ -180,18 +185,8 @@ def _list_member(file: Path, position: int, member: Any) -> ListedItem:
 
 
 def _shape_a(file: Path, position: int, item: Mapping[str, Any]) -> ListedItem:
-    video = item.get("f_path")
-    regions = _members(item.get("bbox_info"), "bbox_info")
-    if isinstance(regions, str):
-        return _unread(file, position, regions, video)
-    return ListedItem(
-        file,
-        position,
-        video,
-        item.get("global_caption"),
-        item.get("timestamps"),
-        tuple(_region(region) for region in regions),
-    )
+    about = item.get("f_path"), item.get("global_caption"), item.get("timestamps")
+    return _with_regions(file, position, *about, _members(item.get("bbox_info"), "bbox_info"))
 
 
 def _shape_b(file: Path, position: int, item: Mapping[str, Any]) -> ListedItem:
@@ -214,17 +209,16 @@ def _shape_c(file: Path, position: int, video: str, item: Any) -> ListedItem:
     if not isinstance(item, _Object) or not _holds(item, _KEYS_C):
         return _unread(file, position, f"({video!r:.80}) is no object with global and region")
     about = item.get("global")
-    regions = _members(item.get("region"), "region")
+    caption = _caption(about) if isinstance(about, _Object) else about
+    return _with_regions(file, position, video, caption, item.get("timestamps"), _members(item.get("region"), "region"))
+
+
+def _with_regions(
+    file: Path, position: int, video: Any, caption: Any, span_s: Any, regions: list[Any] | str
+) -> ListedItem:
     if isinstance(regions, str):
         return _unread(file, position, regions, video)
-    return ListedItem(
-        file,
-        position,
-        video,
-        _caption(about) if isinstance(about, _Object) else about,
-        item.get("timestamps"),
-        tuple(_region(region) for region in regions),
-    )
+    return ListedItem(file, position, video, caption, span_s, tuple(map(_region, regions)))
 
 
 def _region(region: Any) -> ListedRegion:

@@ -2,11 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from scripts.fgclip.data.annotation import AnnotatedVideo
 from scripts.fgclip.data.item_check import Complaint, check_item
@@ -21,7 +18,6 @@ from scripts.shared.errors import SampleError
 from scripts.shared.index_files import Failure, counts
 
 TEST_PLACE = "test annotation"
-_ALL_TOKENS = 4096  # more than any caption has
 # Errors of the plan: the video was not looked at. All others are those of the decoder.
 _PLANNED = frozenset({"missing_video", "two_videos", "bad_name", "bad_path"})
 
@@ -106,7 +102,7 @@ def validate(
     Returns:
         What can be used and what not, and why.
     """
-    checker = _Checker(facts, options, _token_counter())
+    checker = _Checker(facts, options, ClipTokenizer.embedded().count)
     items = [item for each in listed if (item := checker.check(each)) is not None]
     if items and len({item.anomalous for item in items}) == 1:
         kind = "anomalous" if items[0].anomalous else "normal"
@@ -208,7 +204,7 @@ class _Checker:
     def video(self, key: str) -> Video:
         """A video that is there, as the records have it."""
         facts = self._there[key]
-        return Video(self.path(facts), facts.n_frames, facts.fps, facts.width, facts.height)
+        return Video(self.path(facts), facts.n_frames, facts.fps, facts.width, facts.height, facts.digest)
 
     def path(self, facts: VideoFacts) -> Path:
         """Where a video lies."""
@@ -273,15 +269,3 @@ def _name(listed: ListedItem) -> str:
     """What to call an item: the key of its video, or its place where it names none."""
     named = isinstance(listed.video, str) and bool(listed.video)
     return key_of(listed.video) if named else f"item {listed.position}"
-
-
-@cache
-def _token_counter() -> Callable[[str], int]:
-    tokenizer = ClipTokenizer.embedded()
-
-    @cache
-    def n_tokens(caption: str) -> int:
-        """Tokens with start and end: the end has the highest number of all."""
-        return int(np.argmax(tokenizer.encode(caption, _ALL_TOKENS))) + 1
-
-    return n_tokens

@@ -10,6 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from scripts.shared.fingerprints import digest_file
 from scripts.shared.sample_task import MadeSample, SampleTask, make_files
 from scripts.shared.video.exact import decode_exact
 from scripts.shared.video.scale import orientation
@@ -33,6 +34,7 @@ class VideoFacts:
         codec: such as "h264".
         variable_fps: whether some frame is shown for a time of its own.
         size: of the file in bytes.
+        digest: of its content: another video in its place is another one to what was made of it.
     """
 
     source: str
@@ -44,6 +46,7 @@ class VideoFacts:
     codec: str
     variable_fps: bool
     size: int
+    digest: str
 
 
 def read_facts(task: SampleTask) -> MadeSample:
@@ -89,6 +92,7 @@ def decode_video(path: Path, *, source: str) -> VideoFacts:
         codec=decoded.codec,
         variable_fps=_is_variable(picture.pts),
         size=size,
+        digest=digest_file(path),
     )
 
 

@@ -88,7 +88,7 @@ def compare(
         log.warning("the baseline %s is not among what is compared: no differences", chosen)
     rows = list(_rows(measured, base, about))
     besides = list(dict.fromkeys(name for one in about.values() for name in one))
-    title, note = _title(measured), _note(measured)
+    title, note = _title(measured), _note(measured, base)
     content = {"title": title, "baseline": chosen, "columns": besides, "rows": rows, "note": note}
     prompts = list(_prompt_rows([one.form for one in measured], scores_dir, test))
     target.mkdir(parents=True, exist_ok=True)
@@ -123,10 +123,11 @@ def _title(measured: Sequence[_Measured]) -> str:
     return ", ".join(parts)
 
 
-def _note(measured: Sequence[_Measured]) -> str:
+def _note(measured: Sequence[_Measured], base: _Measured | None) -> str:
     """What a reader must know before comparing."""
     ways = dict.fromkeys(one.said["ap"] for one in measured)
-    return " ".join([_SUPERVISION, *(f"AP is the {way}." for way in ways)])
+    gained = [f"AUC gained is the difference to {base.form}."] if base and len(measured) > 1 else []
+    return " ".join([_SUPERVISION, *(f"AP is the {way}." for way in ways), *gained])
 
 
 def _rows(

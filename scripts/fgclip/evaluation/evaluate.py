@@ -93,16 +93,7 @@ def evaluate(
     test_videos = label_videos(here, samples=samples, seed=seed)
     calibration = calibrate(scores_dir, read_records(records))
     frames = _expanded([scored[video.key] for video in here], calibration, expansion)
-    measured: dict[str, Values] = {}
-    resampled: dict[str, NDArray[np.float64]] = {}
-    for name in SCORES:
-        if name not in frames:
-            measured[name] = no_measures(test_videos, calibration.why_null["scales"])
-            continue
-        measured[name], values = measures(test_videos, frames[name], calibration.thresholds.get(name))
-        if name not in calibration.thresholds:
-            measured[name]["why_null"] |= dict.fromkeys(("threshold", *RATES), calibration.why_null["thresholds"])
-        resampled |= {f"{name}.{measure}": value[1:] for measure, value in values.items()}
+    measured, resampled = _measured(test_videos, frames, calibration)
     of_all = f", {len(here)} of {test_set.listed} videos" if missing else ""
     metrics = {
         "format": FORMAT,
@@ -165,6 +156,23 @@ def _expanded(
         for name, values in frame_scores(video, calibration.scales).items():
             frames.setdefault(name, []).append(expand(values, video.frames, video.n_frames, expansion))
     return frames
+
+
+def _measured(
+    test_videos: TestVideos, frames: Mapping[str, Sequence[NDArray[np.float32]]], calibration: Calibration
+) -> tuple[dict[str, Values], dict[str, NDArray[np.float64]]]:
+    """The parts of `metrics.json` of all scores, and what `bootstrap.npz` holds of them."""
+    measured: dict[str, Values] = {}
+    resampled: dict[str, NDArray[np.float64]] = {}
+    for name in SCORES:
+        if name not in frames:
+            measured[name] = no_measures(test_videos, calibration.why_null["scales"])
+            continue
+        measured[name], values = measures(test_videos, frames[name], calibration.thresholds.get(name))
+        if name not in calibration.thresholds:
+            measured[name]["why_null"] |= dict.fromkeys(("threshold", *RATES), calibration.why_null["thresholds"])
+        resampled |= {f"{name}.{measure}": value[1:] for measure, value in values.items()}
+    return measured, resampled
 
 
 def _per_video(

@@ -1,4 +1,4 @@
-"""Which test videos are shown: the best and the worst of each class and the worst false alarms, by rule."""
+"""Which test videos are shown: the best and the worst of each class and the normal ones of the highest scores."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Judged:
 
 
 def choose(videos: Iterable[Judged], *, most: int) -> dict[str, str]:
-    """Choose videos to show, in turn the best of a class, the worst of one and a false alarm.
+    """Choose videos to show, in turn the best of a class, the worst of one and the normal one of the highest score.
 
     Args:
         videos: those that were scored.
@@ -41,7 +41,7 @@ def choose(videos: Iterable[Judged], *, most: int) -> dict[str, str]:
         by_class.setdefault(video.category, []).append(video)
     best = sorted((group[0] for group in by_class.values()), key=lambda video: -_auc(video))
     worst = sorted((group[-1] for group in by_class.values() if len(group) > 1), key=_auc)
-    alarms = sorted((video for video in ordered if not video.anomalous), key=lambda video: -video.peak)
+    normal = sorted((video for video in ordered if not video.anomalous), key=lambda video: -video.peak)
     # A video that is anomalous from its first frame to its last, or of which no frame between was scored.
     untold = [video for video in ordered if video.anomalous and video.auc is None]
     chosen: dict[str, str] = {}
@@ -49,7 +49,8 @@ def choose(videos: Iterable[Judged], *, most: int) -> dict[str, str]:
         *_in_turn(
             [(video.key, f"best of {video.category}") for video in best],
             [(video.key, f"worst of {video.category}") for video in worst],
-            [(video.key, f"false alarm {place + 1}") for place, video in enumerate(alarms)],
+            # Whether that is a false alarm is the threshold's to say.
+            [(video.key, f"normal, number {place} by its highest score") for place, video in enumerate(normal, 1)],
         ),
         *((video.key, "anomalous throughout") for video in untold),
     ):

@@ -73,7 +73,8 @@ def draw_heatmaps(
         metrics: `metrics.json` of the form.
         scores_dir: its scores, `<key>.npz`.
         facts_dir: facts of the videos, `<key>.json`.
-        shown: keys of videos, or "auto" for the best and worst of each class and the worst false alarms.
+        shown: keys of videos, or "auto" for the best and worst of each class and the normal ones of the highest
+            scores.
         most: videos at most that "auto" chooses.
         overlays: make an MP4 beside each strip.
         pdf: draw each strip as PDF too.
@@ -101,7 +102,7 @@ def draw_heatmaps(
 
 def _how(shown: str | Sequence[str]) -> str:
     if shown == AUTO:
-        return "chosen by rule: in turn the best of a class, the worst of one, and the highest false alarm"
+        return "chosen by rule: in turn the best of a class, the worst of one, and the normal one of the highest score"
     return "those that the configuration names"
 
 

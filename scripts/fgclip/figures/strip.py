@@ -69,17 +69,7 @@ def strip_figure(
         bar.set_title("margin", fontsize=8, color=QUIET, loc="left")
         curve = axes_at(_LEFT + _AXIS, top_of_curve, size[0] - _LEFT - _AXIS - 24, _CURVE)
         draw_curve(curve, shown, stepwise=stepwise)
-        curve.plot(
-            shown.frames[places],
-            [0.0] * len(places),
-            linestyle="",
-            marker="^",
-            markersize=6,
-            color="black",
-            transform=curve.get_xaxis_transform(),
-            clip_on=False,
-            zorder=5,
-        )
+        _mark(curve, shown.frames[places])
     return figure
 
 
@@ -99,6 +89,21 @@ def _draw_frame(axes: Axes, shown: ShownVideo, place: int, picture: NDArray[np.u
         axes.add_patch(Rectangle(corner, across, down, fill=False, edgecolor=BOX, linewidth=1.6))
     seconds = f" ({frame / shown.video.fps:,.1f} s)" if shown.video.fps > 0 else ""
     axes.set_title(f"{frame:,}{seconds}: {shown.judged[place]:.2f}", fontsize=9, color="black" if true else QUIET)
+
+
+def _mark(curve: Axes, frames: NDArray[np.int64]) -> None:
+    """Put a triangle under the curve at each frame that is shown."""
+    curve.plot(
+        frames,
+        [0.0] * len(frames),
+        linestyle="",
+        marker="^",
+        markersize=6,
+        color="black",
+        transform=curve.get_xaxis_transform(),
+        clip_on=False,
+        zorder=5,
+    )
 
 
 def boxes_at(regions: Sequence[Region], frame: int) -> list[tuple[float, float, float, float]]:

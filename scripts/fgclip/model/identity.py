@@ -11,6 +11,7 @@ from scripts.shared.weights_identity import contents_digest
 TINY, RANDOM_B32 = "tiny", "random-ViT-B-32"
 RANDOM = (TINY, RANDOM_B32)  # networks of random weights by name: for proofs, tests and measurements
 CONFIG = "config.json"
+FACTS = "polymill.json"  # of a model folder of ours: names its weights by their digest
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _TOKENIZER = ("vocab.json", "merges.txt", "tokenizer.json")
 _WANTED = (

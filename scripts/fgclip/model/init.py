@@ -11,8 +11,8 @@ from transformers.models.clip.modeling_clip import CLIPModel
 
 from scripts.fgclip.data.records import read_records
 from scripts.fgclip.model.clip_folder import TINY_CONTEXT, clip_of, load_clip, random_clip
-from scripts.fgclip.model.identity import RANDOM, TINY, clip_identity
-from scripts.fgclip.model.model_folder import ModelFacts, save_video_clip
+from scripts.fgclip.model.identity import FACTS, RANDOM, TINY, clip_identity
+from scripts.fgclip.model.model_folder import ModelFacts, load_video_clip, save_video_clip
 from scripts.fgclip.model.temporal import HEADS
 from scripts.fgclip.model.tokens import Tokenizer, openai_tokens, word_tokens
 from scripts.fgclip.model.video_clip import VideoClip
@@ -41,7 +41,8 @@ def make_init(
     Args:
         target: the folder; appears whole.
         name: of the model, for `polymill.json`.
-        clip: a path as `clip_folder.load_clip` takes it, or a name of `identity.RANDOM`.
+        clip: a path as `clip_folder.load_clip` takes it, or a name of `identity.RANDOM`. Of a model folder of ours the
+            CLIP is taken, and neither its temporal module nor its pooling.
         seed: of what is random.
         num_frames: T, frames of a window of video.
         temporal_layers: of the temporal module; 0 for none, so that a video is the mean of its frames.
@@ -65,7 +66,8 @@ def make_init(
             f"clip: {clip}: its features of {dim} numbers cannot be divided among the {HEADS} heads of the temporal "
             "module; set temporal_layers: 0, or take another CLIP"
         )
-    if long_captions:
+    text: Any = backbone.config.text_config
+    if long_captions and text.max_position_embeddings == context_length:
         backbone = with_long_positions(backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -105,6 +107,10 @@ def stretched_positions(table: Tensor) -> Tensor:
 
 def _backbone(clip: str, seed: int, records: Path | None, texts: Sequence[str]) -> tuple[CLIPModel, Tokenizer]:
     if clip not in RANDOM:
+        if (Path(clip) / FACTS).is_file():
+            # Its table of positions may have rows of long texts; where those begin, its facts alone say.
+            trained, tokenizer, _ = load_video_clip(Path(clip))
+            return trained.clip, tokenizer
         return load_clip(Path(clip))
     tiny = clip == TINY
     tokenizer = word_tokens([*_captions(records), *texts], TINY_CONTEXT) if tiny else openai_tokens(_CONTEXT)

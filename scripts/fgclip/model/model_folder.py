@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.models.clip.configuration_clip import CLIPConfig
 
 from scripts.fgclip.model.clip_folder import check_vocabulary, clip_of, read_config
-from scripts.fgclip.model.identity import CONFIG
+from scripts.fgclip.model.identity import CONFIG, FACTS
 from scripts.fgclip.model.tokens import Tokenizer, open_tokenizer
 from scripts.fgclip.model.video_clip import VideoClip
 from scripts.shared.clip_pixels import preprocessor_json
@@ -26,7 +26,7 @@ from scripts.shared.new_folder import new_folder
 from scripts.shared.torch_state import check_state
 from scripts.shared.weight_files import WEIGHTS, check_finite, read_weights
 
-FACTS, HEAD = "polymill.json", "video_head.safetensors"
+HEAD = "video_head.safetensors"
 FGCLIP = "fgclip"
 _BACKBONE = "clip."  # before names of the backbone's parameters
 

@@ -14,7 +14,7 @@ from scripts.fgclip.model.pixels import pixel_values
 from scripts.fgclip.model.roi_align import roi_align
 from scripts.fgclip.model.temporal import AttentionPool, TemporalModule, masked_mean
 
-_LARGEST_SCALE = 100.0  # of CLIP's own training
+LARGEST_SCALE = 100.0  # of CLIP's own training
 _TEXT = ("clip.text_model.", "clip.text_projection.")
 _SCALES = ("clip.logit_scale", "region_logit_scale")
 
@@ -64,7 +64,7 @@ class VideoClip(nn.Module):
         """Features of frames.
 
         In training only each chunk's inputs are kept for the gradient, and the chunk is computed once more when its
-        turn comes: the memory of all frames is that of one chunk.
+        turn comes: the memory of all frames is that of one chunk. The last chunk's turn comes first, so it is kept.
 
         Args:
             pixels: (N, S, S, 3) uint8 as the decoder gives them, or (N, 3, S, S) float32 by `pixel_values`; N >= 1.
@@ -72,12 +72,14 @@ class VideoClip(nn.Module):
             chunk: frames at once.
         """
         learning = torch.is_grad_enabled() and any(part.requires_grad for part in self._vision_parameters())
+        *first, last = torch.split(pixels, chunk)
         chunks = []
-        for frames in torch.split(pixels, chunk):
+        for frames in first:
             if learning:
                 chunks.append(checkpoint(self._encode_chunk, frames, dense, use_reentrant=False))
             else:
                 chunks.append(self._encode_chunk(frames, dense))
+        chunks.append(self._encode_chunk(last, dense))
         pooled = torch.cat([features.pooled for features in chunks])
         return FrameFeatures(pooled, torch.cat([features.dense for features in chunks]) if dense else None)
 
@@ -133,11 +135,11 @@ class VideoClip(nn.Module):
 
     def scale(self) -> Tensor:
         """Scale of videos against captions, () at most 100."""
-        return self.logit_scale.clamp(max=math.log(_LARGEST_SCALE)).exp()
+        return self.logit_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
 
     def region_scale(self) -> Tensor:
         """Scale of regions against captions, () at most 100."""
-        return self.region_logit_scale.clamp(max=math.log(_LARGEST_SCALE)).exp()
+        return self.region_logit_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
 
     def finetune(self, mode: str | int) -> None:
         """Say what of CLIP learns; the new modules and the scales always do.

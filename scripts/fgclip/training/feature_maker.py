@@ -74,7 +74,7 @@ def make_features(
     torch.set_num_threads(1)
     held = read_records(records)
     target = features_dir(root, read_facts(init).weights_sha256, num_frames)
-    todo = [item for item in held.items if not features_file(target, item.name).exists()]
+    todo = [item for item in held.items if not _file(target, held, item).exists()]
     target.mkdir(parents=True, exist_ok=True)
     if not visible(gpus):
         log.info("no GPU answers: features are made on the CPU")
@@ -103,4 +103,8 @@ def _make(
             continue
         with torch.no_grad():
             features = model.encode_frames(found.frames.to(device), dense=False, chunk=frame_chunk)
-        write_features(target, item.name, found.numbers, features.pooled.float().cpu().numpy())
+        write_features(_file(target, records, item), found.numbers, features.pooled.float().cpu().numpy())
+
+
+def _file(folder: Path, records: Records, item: Item) -> Path:
+    return features_file(folder, item.name, records.videos[item.video].digest)

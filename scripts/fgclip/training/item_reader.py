@@ -131,9 +131,10 @@ class ItemReader(Dataset[ReadItem]):
         return self._read(item, frames, found, told.caption)
 
     def _frames(self, item: Item, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        video = self._records.videos[item.video]
         if self._features is not None:
-            return self._features.read(item.name, numbers)
-        return decoded(self._records.videos[item.video], numbers, self._size)
+            return self._features.read(item.name, video.digest, numbers)
+        return decoded(video, numbers, self._size)
 
     def _read(self, item: Item, frames: NDArray[Any], found: RegionBoxes, caption: str) -> ReadItem:
         seen: NDArray[np.bool_] = np.any(found.mask, axis=0)

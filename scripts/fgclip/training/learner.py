@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
-from scripts.fgclip.model.video_clip import VideoClip
+from scripts.fgclip.model.video_clip import LARGEST_SCALE, VideoClip
 from scripts.fgclip.training.item_reader import Batch
 from scripts.fgclip.training.losses import Losses, Rows, batch_losses
 from scripts.fgclip.training.options import RunOptions
@@ -19,7 +19,6 @@ from scripts.shared.training.determinism import seeded_draws
 from scripts.shared.training.gradients import gradient_of, sum_gradients
 from scripts.shared.training.processes import Processes
 
-_LARGEST_LOGIT_SCALE = math.log(100)  # beyond it the scale is clamped, and would have no gradient to come back by
 _FULL = "can't allocate memory"  # what PyTorch says of the CPU's
 
 
@@ -185,7 +184,8 @@ class Learner:
     @torch.no_grad()
     def _limit_scales(self) -> None:
         for scale in self._scales:
-            scale.clamp_(max=_LARGEST_LOGIT_SCALE)
+            # Beyond it the model clamps the scale, which then had no gradient to come back by.
+            scale.clamp_(max=math.log(LARGEST_SCALE))
 
     def _broke_down(self, how: str, step: int, names: list[str]) -> None:
         everywhere = ", ".join(sorted({name for of in self._processes.gather(names) for name in of}))

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from scripts.shared.training.checkpoints import Checkpoint, CheckpointFolder, ne
 from scripts.shared.training.processes import Processes, device_name
 from scripts.shared.training.run_record import PeakMemory, peak_memory, write_record
 from scripts.shared.training.schedule import is_due, warmup_cosine
+from scripts.shared.training.so_far import SoFar
 from scripts.shared.training.taking_part import Unreadable, taking_part
 
 EPOCHS = "epochs"  # model folders of the epochs that are kept
@@ -32,25 +33,6 @@ _BEST = "best.pt"
 _SO_FAR = "so_far"  # in a checkpoint, beside model and optimizer
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SoFar:
-    """What a training has to remember beside its weights.
-
-    Attributes:
-        loss: of the last step; NaN before the first.
-        best_loss: the lowest on the held-out items.
-        best_step: steps taken before that.
-        best_epoch: the epoch of that, from 1.
-        unreadable: a sentence for each item that was left out of a batch, in any process.
-    """
-
-    loss: float = math.nan
-    best_loss: float = math.inf
-    best_step: int = 0
-    best_epoch: int = 0
-    unreadable: tuple[str, ...] = ()
 
 
 def train_process(settings: Path) -> None:

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         from scripts.fgclip.figures.training_figure import draw_training  # here: a missing package is named in the log
         from scripts.fgclip.training.train import train
 
-        run_dir, features = Path(snakemake.params.run_dir), snakemake.input.get("features")
+        run_dir, features = Path(snakemake.params.run_dir), snakemake.params.features
         train(
             snakemake.params.settings,
             name=snakemake.wildcards.run,

@@ -1,13 +1,12 @@
 """Where the captions of a list stand, in each of its shapes (see `data.shapes`), to be read and written in place."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.fgclip.data.shapes import read_json
 from scripts.shared.errors import PlanningError
-from scripts.shared.json_items import refuse_unless_file
 
 ORIGINAL = "_zh"  # behind the name of a field, the text that was translated
 _CAPTIONS = ("caption", "Caption")
@@ -46,15 +45,7 @@ def read_members(path: Path) -> list[Any]:
     Raises:
         PlanningError: it cannot be read, is no list of videos, or names a field twice.
     """
-    try:
-        refuse_unless_file(path)
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)
-    except OSError as error:
-        raise PlanningError(f"{path}: {error.strerror}; does the path name the list?") from error
-    except UnicodeDecodeError as error:
-        raise PlanningError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except (RecursionError, ValueError) as error:
-        raise PlanningError(f"{path}: no JSON that can be read: {error}") from error
+    content = read_json(path, _each_once)
     if isinstance(content, dict):
         return [_with_path(name, member) for name, member in content.items()]
     if isinstance(content, list):

@@ -1,10 +1,8 @@
 """What a translation must be to be used: English, one short sentence that CLIP reads to its end, and its own."""
 
 from collections.abc import Iterable
-from functools import cache
 
 from scripts.fgclip.data.item_check import MOST_TOKENS, is_chinese
-from scripts.fgclip.model.tokens import BytePairs
 from scripts.fgclip.translation.table import SAME, Table
 from scripts.shared.clip_tokens import ClipTokenizer
 from scripts.shared.errors import ConfigError
@@ -17,7 +15,7 @@ class Gate:
     """Looks at translations, with CLIP's own tokens."""
 
     def __init__(self) -> None:
-        self._tokens = _tokens()
+        self._tokens = ClipTokenizer.embedded()
 
     def complaint(self, en: str) -> str:
         """What is wrong with an English text; empty where nothing is."""
@@ -57,11 +55,6 @@ class Gate:
                     f"{table.path}: {caption!r:.80} has {n_tokens} tokens, of which CLIP reads {MOST_TOKENS}; shorten "
                     "its translation"
                 )
-
-
-@cache
-def _tokens() -> BytePairs:
-    return BytePairs(ClipTokenizer.embedded(), MOST_TOKENS)
 
 
 def _shared(table: Table) -> list[str]:

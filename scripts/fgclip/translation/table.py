@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from scripts.fgclip.data.item_check import is_chinese
 from scripts.shared.errors import ConfigError
+from scripts.shared.text_errors import text_errors
 
 SAME = "same"
 _PREFIX = re.compile("([\u3400-\u4dbf\u4e00-\u9fff]{2,10}:) *(.+)")
@@ -80,13 +81,9 @@ def read_table(path: Path) -> Table:
     Raises:
         ConfigError: it cannot be read, or lines are no translations; names all of them.
     """
-    try:
+    with text_errors(path, ConfigError, "does `translations` name the table?"):
         content = path.read_bytes()
         lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; does `translations` name the table?") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
     rows: dict[str, Row] = {}
     wrong = []
     for number, line in enumerate(lines, 1):

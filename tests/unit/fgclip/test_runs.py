@@ -54,7 +54,7 @@ def test_a_run_takes_what_its_dataset_says_of_regions_and_clip() -> None:
         ({"preset": "huge"}, "no preset 'huge'; there are tiny, debug, full, fast"),
         ({"dataset": "other"}, "no dataset 'other'; there are ucf"),
         ({"batch_size": 5}, "batch_size: 5 is odd"),
-        ({"checkpoints": "all", "max_steps": 10}, "max_steps ends this training"),
+        ({"checkpoints": "all", "max_steps": 10}, "max_steps: 10 ends this training.*set max_steps: 0"),
         ({"checkpoints": [11]}, "epoch 11"),
     ],
 )
@@ -122,3 +122,28 @@ def test_only_a_frozen_backbone_reads_features() -> None:
     assert inputs.features_root(asked, "head") == "results/fgclip/ucf/features"
     assert "features" not in inputs.train_inputs(asked, "full")
     assert inputs.features_root(asked, "full") == ""
+
+
+def test_the_validator_reads_the_lists_or_their_translation(tmp_path: Path) -> None:
+    (tmp_path / "all.txt").write_text("a.json\nb.json\n")
+    given = UCF | {"train": str(tmp_path / "all.txt"), "test_boxes": "boxes.json"}
+    plain = config(datasets={"ucf": given}, runs={})
+    lists = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    assert inputs.validation_inputs(plain, "ucf") == {"lists": lists, "test": "test.txt", "test_boxes": "boxes.json"}
+    english = config(datasets={"ucf": UCF | {"translations": "zh.tsv"}}, runs={})
+    assert inputs.validation_inputs(english, "ucf")["lists"] == "results/fgclip/ucf/translated.json"
+    assert "test_boxes" not in inputs.validation_inputs(english, "ucf")
+
+
+def test_the_table_says_by_which_captions_a_model_learned(tmp_path: Path) -> None:
+    (tmp_path / "zh.tsv").write_text("盗窃\ttheft\n", encoding="utf-8")
+    two = {"mine": {"dataset": "ucf"}, "control": {"dataset": "ucf", "shuffle_captions": True}}
+    said = inputs.about_forms(config(runs=two), "ucf")
+    assert [said[form]["captions"] for form in ("mine.init", "mine", "control")] == [
+        "none: before the training", "as given", "shuffled: a control"
+    ]  # fmt: skip
+    translated = {"ucf": UCF | {"translations": str(tmp_path / "zh.tsv")}}
+    assert "translated, zh.tsv " in inputs.about_forms(config(datasets=translated, runs=two), "ucf")["mine"]["captions"]
+    gone = {"ucf": UCF | {"translations": str(tmp_path / "gone.tsv")}}
+    with pytest.raises(ConfigError, match=r"gone\.tsv: cannot be read: No such file"):
+        inputs.about_forms(config(datasets=gone, runs=two), "ucf")

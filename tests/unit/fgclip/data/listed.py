@@ -21,6 +21,7 @@ FACTS = VideoFacts(
     codec="h264",
     variable_fps=False,
     size=1000,
+    digest="ab12",
 )
 BOX = [0.1, 0.2, 0.5, 0.9]
 

@@ -43,7 +43,7 @@ def item(name: str = "Abuse001", *regions: Region) -> Item:
 
 
 def video(path: Path) -> Video:
-    return Video(path, N_FRAMES, 25.0, WIDTH, HEIGHT)
+    return Video(path, N_FRAMES, 25.0, WIDTH, HEIGHT, "ab12")
 
 
 def texts(figure: Figure) -> list[str]:

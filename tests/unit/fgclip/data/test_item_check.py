@@ -56,6 +56,8 @@ def test_a_span_of_one_frame_is_a_span() -> None:
         (item(BOXED, caption=None), "no_caption", "the item has no caption"),
         (item(BOXED, caption="  "), "no_caption", "the item has '  ' as its caption"),
         (item(region(keyframe(1), caption=7)), "no_caption", "region 0 has 7 as its caption"),
+        (item(BOXED, caption="a \ud800 man"), "bad_caption", r"the item: .* holds '\\ud800', which is no text"),
+        (item(region(keyframe(1), caption="a\0b")), "bad_caption", r"region 0: .* holds '\\x00', which is no text"),
         (item(BOXED, caption="盗窃异常"), "chinese_caption", "'盗窃异常' is Chinese.*option translations"),
         (item(region(keyframe(1), caption="门")), "chinese_caption", "region 0: '门' is Chinese"),
         (item(BOXED, span_s=[4]), "bad_span", r"timestamps are \[4\]; write"),
@@ -183,9 +185,14 @@ def test_a_normal_video_with_boxes_is_a_warning() -> None:
     assert check_item(item(region()), "Normal_Videos001", FACTS, OPTIONS, n_tokens=len).warnings == []
 
 
-@pytest.mark.parametrize("on_missing", ["keep", "drop"])
-def test_a_chinese_caption_that_may_stay_is_a_warning(on_missing: str) -> None:
+@pytest.mark.parametrize("on_missing", ["stop", "drop"])
+def test_an_item_with_a_chinese_caption_cannot_be_used(on_missing: str) -> None:
     checked = check(item(BOXED, caption="盗窃"), under=options(on_missing=on_missing))
+    assert (checked.item, [error.kind for error in checked.errors]) == (None, ["chinese_caption"])
+
+
+def test_a_chinese_caption_that_may_stay_is_a_warning() -> None:
+    checked = check(item(BOXED, caption="盗窃"), under=options(on_missing="keep"))
     assert checked.item is not None
     assert [warning.kind for warning in checked.warnings] == ["chinese_caption"]
 
@@ -193,6 +200,8 @@ def test_a_chinese_caption_that_may_stay_is_a_warning(on_missing: str) -> None:
 def test_a_list_of_boxes_needs_no_captions() -> None:
     checked = check(item(region(keyframe(1), keyframe(2), caption=None), caption=None), captioned=False)
     assert checked.item is not None
+    shown = check(item(region(keyframe(1), keyframe(2), caption="\ud800"), caption=None), captioned=False)
+    assert [error.kind for error in shown.errors] == ["bad_caption"]
     assert (checked.item.caption, checked.item.regions[0].caption) == ("", "")
     assert list(checked.item.regions[0].keys[0][1:5]) == BOX
 

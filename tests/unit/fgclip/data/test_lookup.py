@@ -106,3 +106,19 @@ def test_a_name_that_may_name_no_file_is_refused(tmp_path: Path, name: str) -> N
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlanningError, match=r"absent: No such file.*is videos right, and mounted"):
         VideoIndex(tmp_path / "absent").find("a.mp4")
+
+
+@pytest.mark.parametrize("folder", ["d" * 300, "d/" * 2500 + "d"])
+def test_a_path_that_is_too_long_for_the_disk_is_looked_for_by_its_base_name(tmp_path: Path, folder: str) -> None:
+    assert refused(tmp_path, f"{folder}/Abuse001_x264.mp4")[0] == "missing_video"
+    there = put(tmp_path, "Abuse001_x264.mp4")
+    assert VideoIndex(tmp_path).find(f"{folder}/{there}") == there
+
+
+def test_a_link_to_a_video_is_that_video_and_another_size_another_one(tmp_path: Path) -> None:
+    put(tmp_path, "a/Abuse001.mp4", b"one")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/Abuse001.mp4").symlink_to(tmp_path / "a/Abuse001.mp4")
+    assert VideoIndex(tmp_path).find("Abuse001.mp4") == "a/Abuse001.mp4"
+    put(tmp_path, "c/Abuse001.mp4", b"one and more")
+    assert refused(tmp_path, "Abuse001.mp4")[0] == "two_videos"

@@ -20,7 +20,7 @@ from scripts.shared.errors import JobError
 
 REGION = Region("a man", 3, 9, (Key(3, 0.1, 0.2, 0.5, 0.9, True), Key(9, 0.1, 0.2, 0.5, 1.0, False)))
 RECORDS = Records(
-    {"Abuse001": Video(Path("/mnt/Abuse001.mp4"), 300, 29.97, 320, 240)},
+    {"Abuse001": Video(Path("/mnt/Abuse001.mp4"), 300, 29.97, 320, 240, "ab12")},
     (Item("Abuse001", "Abuse001", "Abuse", True, "a man hits a dog", (0, 300), (REGION, Region("", None, None, ()))),),
 )
 TEST = TestSet(
@@ -48,7 +48,8 @@ def test_the_digest_is_of_the_content_and_not_of_the_place() -> None:
     moved = replace(RECORDS, videos={"Abuse001": replace(video, path=Path("elsewhere.mp4"))})
     assert moved.digest == RECORDS.digest
     assert replace(RECORDS, items=(replace(item, caption="another"),)).digest != RECORDS.digest
-    assert replace(RECORDS, videos={"Abuse001": replace(video, n_frames=299)}).digest != RECORDS.digest
+    for another in (replace(video, n_frames=299), replace(video, digest="of another video in its place")):
+        assert replace(RECORDS, videos={"Abuse001": another}).digest != RECORDS.digest
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_the_format_for_images_is_refused_in_words(tmp_path: Path) -> None:
         ("[]", "it holds no item"),
         ("{}", "it holds no item"),
         ("3", "a number, not a list of objects"),
+        ("null", r"nothing \(null\), not a list of objects"),
         ('[{"image": "a.jpg"}]', "item 0 has neither f_path"),
         ('{"a": 1}', r"item 0 \('a'\) is no object with global and region"),
         ('{"f_path": "a", "bbox_info": []}', "an object, not a list"),
@@ -147,3 +148,8 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(PlanningError, match=f"{name}: .*{words}"):
             read_items(tmp_path / name)
+
+
+def test_a_region_that_is_no_object_is_left_to_the_check_of_captions(tmp_path: Path) -> None:
+    (found,) = read_items(written(tmp_path, [{"f_path": "a.mp4", "bbox_info": [None]}]))
+    assert (found.wrong, found.regions[0].caption, found.regions[0].keyframes) == ("", None, ())

@@ -21,7 +21,9 @@ def records(**n_videos: int) -> Records:
         for number in range(n)
         for span in (0, 9)
     ]  # fmt: skip
-    return Records({item.video: Video(Path(item.video), 18, 30.0, 320, 240) for item in items}, tuple(items))
+    return Records(
+        {item.video: Video(Path(item.video), 18, 30.0, 320, 240, item.video) for item in items}, tuple(items)
+    )
 
 
 WHOLE = records(Abuse=20, Arson=20, Fighting=3, Robbery=20, Stealing=1, Normal=200)

@@ -5,6 +5,7 @@ import pytest
 
 from scripts.fgclip.data.video_facts import decode_video, read_facts
 from scripts.shared.errors import SampleError
+from scripts.shared.fingerprints import digest_bytes
 from scripts.shared.sample_task import SampleTask
 from tests.odd_videos import HEIGHT, ODD, RATE, WIDTH, ffmpeg
 
@@ -30,6 +31,7 @@ def test_the_facts_of_a_video_are_written_and_remembered(clip: Path, tmp_path: P
         "codec": "h264",
         "variable_fps": False,
         "size": clip.stat().st_size,
+        "digest": digest_bytes(clip.read_bytes()),
     }  # fmt: skip
     assert list(made.files) == ["videos/clip.json"]
 

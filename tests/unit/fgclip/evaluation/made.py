@@ -37,7 +37,7 @@ def listed_videos(
 VIDEOS = (video("Fire1", (8, 20)), video("Fire2", (0, 40)), video("Flood1", (12, 16), (30, 40)), video("Normal1"))
 # Training: of what is annotated the margin is high in one video, and a normal one has two high ones.
 RECORDS = Records(
-    {key: Video(Path(f"{key}.mp4"), N_FRAMES, 30.0, 64, 48) for key in ("Fire9", "Normal9", "Flood9")},
+    {key: Video(Path(f"{key}.mp4"), N_FRAMES, 30.0, 64, 48, key) for key in ("Fire9", "Normal9", "Flood9")},
     (
         Item("Fire9", "Fire9", "Fire", True, "a fire", (0, N_FRAMES), (region(8, 19),)),
         Item("Normal9", "Normal9", "Normal", False, "nothing", (0, N_FRAMES), (Region("nothing", None, None, ()),)),

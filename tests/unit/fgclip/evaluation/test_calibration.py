@@ -9,18 +9,18 @@ import pytest
 from scripts.fgclip.data.records import Records
 from scripts.fgclip.evaluation.calibration import best_threshold, calibrate, frame_scores
 from scripts.fgclip.scoring.score_files import scores_npz
-from tests.unit.fgclip.evaluation.made import N_FRAMES, RECORDS
+from tests.unit.fgclip.evaluation.made import N_FRAMES, RECORDS, region
 from tests.unit.fgclip.scoring.made_scores import made_scores
 
 
 def put(folder: Path, key: str, margins: list[float]) -> None:
-    made = made_scores(n_frames=N_FRAMES, margins=np.array(margins))
+    made = made_scores(n_frames=4 * len(margins), margins=np.array(margins))
     (folder / f"{key}.npz").write_bytes(scores_npz(replace(made, dense_margins=10 * made.global_margins + 3)))
 
 
 def test_each_video_counts_the_same_for_the_scale(tmp_path: Path) -> None:
     put(tmp_path, "Fire9", [0.0] * 5 + [2.0] * 5)  # mean 1, of squares 2
-    put(tmp_path, "Normal9", [4.0] * 10)  # mean 4, of squares 16
+    put(tmp_path, "Normal9", [4.0] * 3)  # mean 4, of squares 16, and shorter
     found = calibrate(tmp_path, RECORDS)
     assert found.n_videos == 2
     assert found.scales["global"].mean == pytest.approx(2.5)
@@ -46,6 +46,13 @@ def test_the_threshold_parts_annotated_frames_from_others(tmp_path: Path) -> Non
     assert found.thresholds["dense"] == 38
     assert set(found.thresholds) == {"global", "dense", "mean"}
     assert found.why_null == {}
+
+
+def test_an_anomaly_holds_up_to_its_last_annotated_frame(tmp_path: Path) -> None:
+    put(tmp_path, "Fire9", [0, 0, 0, 0, 7, 2, 0, 0, 0, 0])  # 7 at frame 16
+    [item] = [item for item in RECORDS.items if item.video == "Fire9"]
+    ends = Records(RECORDS.videos, (replace(item, regions=(region(8, 16),)),))
+    assert calibrate(tmp_path, ends).thresholds["global"] == 4.5
 
 
 def test_without_scored_training_videos_there_is_neither_and_it_is_said_why(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_the_page_escapes_its_texts_and_says_what_cannot_be_compared(place: Plac
     assert "translated &amp; &lt;checked&gt;" in page
     assert "not directly comparable" in page
     assert "AP is the sum over steps of recall" in page
+    assert "AUC gained is the difference to toy.init." in page
     assert page.count("<tr") == 1 + 8 + 1  # a heading above the controls
 
 

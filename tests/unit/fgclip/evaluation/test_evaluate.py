@@ -44,6 +44,13 @@ def test_a_model_that_knows_nothing_has_areas_near_chance(tmp_path: Path) -> Non
     assert metrics["scores"]["mean"]["auc"] == pytest.approx(0.5, abs=0.06)
 
 
+def test_how_frames_between_scored_ones_are_filled_is_a_choice_that_is_told(tmp_path: Path) -> None:
+    made = place(tmp_path, knows=50)
+    linear, repeat = (made.evaluate(expansion=how) for how in ("linear", "repeat"))
+    assert (linear["expand"], repeat["expand"]) == ("linear", "repeat")
+    assert linear["scores"]["global"]["auc"] != repeat["scores"]["global"]["auc"]
+
+
 def test_equal_inputs_give_equal_files(tmp_path: Path) -> None:
     made = place(tmp_path)
     names = ("metrics.json", "metrics.csv", "bootstrap.npz")

@@ -82,7 +82,7 @@ def make_dataset(folder: Path, *, calibrated: bool = True) -> Made:
     listed = [labelled(GOOD, video), labelled(BAD, video), labelled(NORMAL, video)]
     made.test.write_text(json.dumps(TestSet(3, tuple(listed), (), (), {GOOD: (REGION,)}).as_json()))
     item = Item(TRAINING, TRAINING, "Arson", True, "a person sets fire", (0, N_FRAMES), (REGION,))
-    records = Records({TRAINING: Video(video, N_FRAMES, FPS, WIDTH, HEIGHT)}, (item,))
+    records = Records({TRAINING: Video(video, N_FRAMES, FPS, WIDTH, HEIGHT, "ab12")}, (item,))
     (folder / "records.json").write_text(json.dumps(records.as_json()))
     evaluate(
         scores_dir=made.scores,

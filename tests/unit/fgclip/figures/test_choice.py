@@ -11,13 +11,13 @@ VIDEOS = [
 ]
 
 
-def test_best_worst_and_false_alarms_take_turns() -> None:
+def test_best_worst_and_normal_ones_take_turns() -> None:
     assert choose(VIDEOS, most=12) == {
         "Arson1": "best of Arson",
         "Abuse2": "worst of Abuse",
-        "Normal2": "false alarm 1",
+        "Normal2": "normal, number 1 by its highest score",
         "Abuse1": "best of Abuse",
-        "Normal1": "false alarm 2",
+        "Normal1": "normal, number 2 by its highest score",
         "Robbery1": "anomalous throughout",
     }
 

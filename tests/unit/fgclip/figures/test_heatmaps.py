@@ -37,7 +37,7 @@ def test_the_best_the_worst_and_false_alarms_are_drawn_each_with_its_reason(made
     assert [(row["key"], row["why"]) for row in json.loads(files["heatmaps/shown.json"])] == [
         (GOOD, "best of Abuse"),
         (BAD, "worst of Abuse"),
-        (NORMAL, "false alarm 1"),
+        (NORMAL, "normal, number 1 by its highest score"),
     ]
     page = files["heatmaps.html"].decode()
     assert page.count("<img") == page.count("<video") == 3

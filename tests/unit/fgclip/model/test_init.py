@@ -49,7 +49,7 @@ def test_the_tiny_network_knows_the_words_of_records_and_prompts(tmp_path: Path)
         "span": [0, 5],
         "regions": [region],
     }
-    video = {"path": "a.mp4", "n_frames": 5, "fps": 5.0, "width": 48, "height": 48}
+    video = {"path": "a.mp4", "n_frames": 5, "fps": 5.0, "width": 48, "height": 48, "digest": "ab12"}
     records = tmp_path / "records.json"
     records.write_text(json.dumps({"format": 1, "digest": "", "videos": {"a": video}, "items": [item]}))
     make_init(
@@ -125,6 +125,24 @@ def test_long_positions_are_learnt_from_long_texts_alone(tmp_path: Path) -> None
     assert gradient is not None
     assert gradient[:32].abs().max().item() == 0
     assert gradient[32:36].abs().max().item() > 0
+
+
+@pytest.mark.parametrize("long_captions", [False, True])
+def test_a_model_that_has_long_positions_is_gone_on_with_as_it_is(tmp_path: Path, long_captions: bool) -> None:
+    tiny_folder(tmp_path / "first", long_captions=True)
+    make_init(
+        tmp_path / "second",
+        name="second.init",
+        clip=str(tmp_path / "first"),
+        seed=3,
+        num_frames=8,
+        long_captions=long_captions,
+    )
+    first, second = (load_video_clip(tmp_path / name) for name in ("first", "second"))
+    assert (second[2].context_length, second[2].long_context_length) == (32, 68)
+    assert second[1].context_length == 32
+    states = [folder[0].clip.state_dict() for folder in (first, second)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
 def test_the_tiny_network_is_small_and_square(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def make_place(folder: Path, n_train: int = 12) -> Records:
     videos, items = {}, []
     for entry in listed:
         name = Path(entry["f_path"]).stem
-        videos[name] = Video(folder / "clips" / "videos" / entry["f_path"], 32, 10.0, 48, 48)
+        videos[name] = Video(folder / "clips" / "videos" / entry["f_path"], 32, 10.0, 48, 48, name)
         regions = tuple(
             Region(
                 region["caption"],

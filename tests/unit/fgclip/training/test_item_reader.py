@@ -10,7 +10,7 @@ from scripts.fgclip.data.records import Records
 from scripts.fgclip.model.tokens import word_tokens
 from scripts.fgclip.training.augmentation import changed, recoloured
 from scripts.fgclip.training.batches import Pick
-from scripts.fgclip.training.frozen import FrozenFeatures, write_features
+from scripts.fgclip.training.frozen import FrozenFeatures, features_file, write_features
 from scripts.fgclip.training.item_reader import ItemReader, ReadItem, batch_of, caption_keys
 from scripts.fgclip.training.regions import box_sizes
 from scripts.shared.training.loading import loaded
@@ -157,11 +157,18 @@ def test_colours_change_alike_in_all_frames_and_boxes_stay() -> None:
 def test_frozen_features_are_read_for_the_middle_frames(place: tuple[Path, Records], tmp_path: Path) -> None:
     records = place[1]
     pooled = np.arange(12, dtype=np.float32).reshape(4, 3)
-    write_features(tmp_path, records.items[0].name, np.array([3, 11, 19, 27]), pooled)
-    write_features(tmp_path, records.items[1].name, np.array([0, 1, 2, 3]), pooled)
+    first, second = (
+        features_file(tmp_path, item.name, records.videos[item.video].digest) for item in records.items[:2]
+    )
+    write_features(first, np.array([3, 11, 19, 27]), pooled)
+    write_features(second, np.array([0, 1, 2, 3]), pooled)
     of = reader(records, features=FrozenFeatures(tmp_path, 3))
     assert torch.equal(of[Pick(0, 2, 0)].frames, torch.from_numpy(pooled))
     assert "features are of other frames" in of[Pick(1, 0, 0)].unreadable
+    another = replace(records.videos[records.items[0].video], digest="of another video in its place")
+    videos = {**records.videos, records.items[0].video: another}
+    replaced = reader(replace(records, videos=videos), features=FrozenFeatures(tmp_path, 3))
+    assert "no_features" in replaced[Pick(0, 2, 0)].unreadable
     missing = of[Pick(2, 0, 0)]
     assert "no_features" in missing.unreadable
     assert missing.frames.shape == (1, 3)

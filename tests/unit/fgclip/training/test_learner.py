@@ -93,6 +93,27 @@ def test_boxes_decide_what_a_region_is() -> None:
     assert abs(seen[0].loss_region - seen[1].loss_region) > 1e-4
 
 
+def test_a_box_is_laid_on_the_map_of_its_own_video_and_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defect L7 of the guide's program: boxes of B videos were laid on B x T maps, and a list without any broke it."""
+    of, seen = learner(), []
+    cut = of.model.regions
+    monkeypatch.setattr(of.model, "regions", lambda *given: seen.append(given) or cut(*given))
+    items = [read(0), read(1, n_frames=2), read(2, n_frames=3), read(3)]
+    whole = batch_of(items, T)
+    of.measure(whole)
+    ((maps, boxes, mask),) = seen
+    assert maps.shape[:2] == boxes.shape[:2] == (4, T)
+    assert torch.equal(boxes, whole.boxes)
+    assert torch.equal(mask, whole.box_mask)
+    for video, item in enumerate(items):
+        for frame, picture in enumerate(item.frames):
+            with torch.no_grad():
+                alone = of.model.encode_frames(picture[None], dense=True, chunk=1).dense
+            assert torch.allclose(maps[video, frame], alone[0], atol=1e-5)
+        assert not maps[video, len(item.frames) :].any()
+        assert not mask[video, len(item.frames) :].any()
+
+
 @pytest.mark.parametrize(("weight", "boxed", "wanted"), [(0.5, True, True), (0.5, False, False), (0.0, True, False)])
 def test_the_dense_map_is_made_where_it_is_used_alone(
     weight: float, boxed: bool, wanted: bool, monkeypatch: pytest.MonkeyPatch

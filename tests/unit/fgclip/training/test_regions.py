@@ -44,6 +44,13 @@ def test_the_background_is_on_the_frames_that_no_region_covers() -> None:
     assert boxes.mask[:, 2].any()
 
 
+def test_without_a_background_region_there_is_none() -> None:
+    boxes = found(item("a", moving("a man", 0, 8)), background_region=False)
+    assert boxes.captions == ("a man", "")
+    assert boxes.mask.shape == (8, 2)
+    assert not boxes.mask[:, 1].any()
+
+
 def test_the_background_leaves_out_what_regions_without_room_cover() -> None:
     regions = [moving(str(number), 8 * number, 8 * number + 8) for number in range(4)]
     assert found(item("a", *regions)).captions[2] == ""

@@ -15,16 +15,20 @@ from safetensors.torch import load_file
 from scripts.fgclip.data.records import Records
 from scripts.fgclip.model.model_folder import read_facts
 from scripts.fgclip.training.feature_maker import make_features
-from scripts.fgclip.training.loop import train_process
+from scripts.fgclip.training.loop import Training, train_process
 from scripts.shared.errors import ConfigError, JobError, StoppedError
 from scripts.shared.training import start as start_training
 from scripts.shared.training.checkpoints import CheckpointFolder, read_checkpoint
 from scripts.shared.training.metrics_log import read_rows
+from scripts.shared.training.schedule import warmup_cosine
 from tests.forked import in_processes
 from tests.unit.fgclip.training.small_run import make_place, start, write_records
 
 STEPS = 9  # three epochs of three steps
-WHOLE = {"epochs": 3, "accumulation": 1, "save_steps": 2, "checkpoints": [1], "keep_best": True, "augment": "flip"}
+WHOLE = {"epochs": 3, "accumulation": 1, "save_steps": 2, "save_total_limit": 3, "checkpoints": [1]} | {
+    "keep_best": True,
+    "augment": "flip",
+}
 
 
 def copies(_module: str, settings: Path, n: int, *, label: str) -> None:
@@ -87,6 +91,11 @@ def test_a_run_leaves_what_it_should(place: Path) -> None:
     run = place / "whole"
     rows = [row for row in read_rows(run / "metrics.jsonl") if "loss" in row]
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert [row["learning_rate"] for row in rows] == [
+        warmup_cosine(step, lr=2e-3, warmup=1, total=STEPS) for step in range(STEPS)
+    ]
+    left = {path.name for path in (run / "checkpoints").glob("*.pt")}
+    assert left == {"step_6.pt", "step_8.pt", "step_9.pt"}  # save_total_limit: 3
     record = json.loads((run / "run.json").read_text())
     held_out = [row for row in read_rows(run / "metrics.jsonl") if "loss_held_out" in row]
     assert [row["step"] for row in held_out] == [3, 6, 9]
@@ -106,6 +115,16 @@ def test_the_model_is_that_of_the_best_epoch_and_kept_epochs_are_theirs(place: P
     assert torch.equal(weights(run / "model")["logit_scale"], best["clip.logit_scale"])
     assert torch.equal(weights(run / "epochs" / "1")["temporal.gate"], first["temporal.gate"])
     assert not torch.equal(first["temporal.gate"], weights(place / "init")["temporal.gate"])
+
+
+def test_an_epoch_after_the_best_one_does_not_take_its_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([2.0, 1.0, 3.0])
+    measure = Training._measure_aside
+    monkeypatch.setattr(Training, "_measure_aside", lambda *given: measure(*given)._replace(loss=next(losses)))
+    start(place, "overfitted", epochs=3, accumulation=1, keep_best=True, checkpoints=[2])
+    record = json.loads((place / "overfitted" / "run.json").read_text())
+    assert (record["best_epoch"], record["best_held_out_loss"], record["model_is_of"]) == (2, 1.0, "best")
+    assert same_files(place / "overfitted", "model", "epochs/2", "model.safetensors", "video_head.safetensors")
 
 
 def test_an_item_that_cannot_be_read_is_told_once_and_left_out(place: Path) -> None:

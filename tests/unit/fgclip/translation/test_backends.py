@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.fgclip.translation.backends import FIRST_WAIT_S, TRIES, fill_table, http_service, marian
+from scripts.fgclip.translation.backends import FIRST_WAIT_S, TRIES, _answer, fill_table, http_service, marian
 from scripts.fgclip.translation.table import read_table
 from scripts.shared.errors import ConfigError, JobError
 
@@ -141,3 +141,8 @@ def test_what_was_translated_before_a_failure_is_kept(tmp_path: Path) -> None:
 def test_a_folder_without_a_marian_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no Marian model \(no config\.json\)"):
         marian(tmp_path)
+
+
+def test_an_answer_that_is_no_completion_is_shown() -> None:
+    with pytest.raises(JobError, match="its answer is no chat completion: b'<html>'"):
+        _answer(b"<html>", "http://x")

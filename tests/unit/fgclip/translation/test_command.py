@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.fgclip.data.shapes import read_items
+from scripts.fgclip.translation import __main__ as command
 from scripts.fgclip.translation.__main__ import main
 from tests.snakemake_run import ROOT
 
@@ -54,3 +55,16 @@ def test_kept_captions_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_marian_backend_needs_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path, "--table", str(tmp_path / "t.tsv"), "--backend", "marian")) == 1
     assert "--backend marian needs --model" in capsys.readouterr().err
+
+
+def test_a_translator_fills_the_table_and_what_it_gives_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "http_service", lambda: lambda texts: (f"text {n}" for n, _ in enumerate(texts)))
+    table = tmp_path / "new.tsv"
+    assert main(arguments(tmp_path, "--table", str(table), "--backend", "http")) == 0
+    assert len(table.read_text("utf-8").splitlines()) == 8
+    monkeypatch.setattr(command, "marian", lambda folder: lambda texts: (f"{folder.name} 盗窃" for _ in texts))
+    more = ("--table", str(tmp_path / "other.tsv"), "--backend", "marian", "--model", "opus", "--on-missing", "keep")
+    assert main(arguments(tmp_path, *more)) == 0
+    assert "'opus 盗窃' is not all English" in capsys.readouterr().err

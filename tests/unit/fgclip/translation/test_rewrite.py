@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.fgclip.data.shapes import ListedItem, read_items
+from scripts.fgclip.translation.find import read_members
 from scripts.fgclip.translation.rewrite import OnMissing, translate_lists
 from scripts.shared.errors import ConfigError, PlanningError
 
@@ -168,3 +169,9 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
     before = (tmp_path / "translated.json").read_bytes()
     translate(tmp_path, SHAPE_A, SHAPE_C)
     assert (tmp_path / "translated.json").read_bytes() == before
+
+
+def test_a_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("3")
+    with pytest.raises(PlanningError, match=r"x\.json: neither a list of objects nor an object of videos"):
+        read_members(tmp_path / "x.json")
