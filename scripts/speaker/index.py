@@ -50,7 +50,8 @@ def write_index(plan_path: Path, *, outputs: Mapping[str, Path], title: str) -> 
         else:
             recordings.append(Recording(key, None))
             failed.append(kept)
-    atomic_files.remove_leftovers(atomic_files.leftovers(outputs["embeddings"].parent, deep=False))
+    for folder in {path.parent for path in outputs.values()}:
+        atomic_files.remove_leftovers(atomic_files.leftovers(folder, deep=False))
     _write_array(plan, made, outputs["embeddings"])
     write_tables(recordings, table=outputs["table"], files=outputs["files"])
     write_failures(outputs["failures"], failed)
