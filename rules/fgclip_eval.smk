@@ -10,7 +10,7 @@ FGCLIP_COMPARISON = f"{FGCLIP_RESULTS}/comparison"
 
 @functools.cache
 def fgclip_scores_stage(dataset, form):
-    return scores_stage(CONFIG, dataset, form)
+    return scores_stage(CONFIG, fgclip_videos_stage(dataset), form)
 
 
 def fgclip_plan_of_scores(dataset, form):

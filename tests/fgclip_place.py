@@ -54,14 +54,6 @@ class FgclipPlace(Place):
         here.save()
         return here
 
-    @classmethod
-    def found(cls, folder: Path) -> "FgclipPlace":
-        """The workplace that is in a folder."""
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        fgclip = config.pop("fgclip")
-        options, runs = fgclip.pop("datasets")[cls.name], fgclip.pop("runs")
-        return cls(folder, options, config, runs, fgclip)
-
     def copy(self, folder: Path) -> "FgclipPlace":
         """The same in another folder, times of change included."""
         shutil.copytree(self.folder, folder, symlinks=True)

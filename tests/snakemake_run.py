@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -109,6 +110,16 @@ class Place:
         ran = self.run(*arguments, cores=cores, timeout_s=timeout_s)
         assert ran.code == 0, ran.text
         return ran
+
+    def planned(self, *arguments: str) -> dict[str, set[str]]:
+        """What `-n` would make: rule to the values of its wildcards."""
+        ran = self.run(*arguments, "-n")
+        assert ran.code == 0, ran.text
+        found: dict[str, set[str]] = {}
+        for rule, rest in re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", ran.text, re.MULTILINE):
+            wildcards = re.search(r"wildcards: (.*)", rest)
+            found.setdefault(rule, set()).add(wildcards[1] if wildcards else "")
+        return found
 
 
 @dataclass
@@ -286,3 +297,22 @@ def leftovers(folder: Path) -> list[str]:
             if path.name.startswith(".polymill-") or path.suffix == ".tmp" or unfinished:
                 found.append(str(path.relative_to(folder)))
     return found
+
+
+def kill_after_checkpoint(system: str, name: str) -> str:
+    """A `sitecustomize.py` that kills the whole command, as a power cut does, once a training has written a checkpoint.
+
+    Args:
+        system: whose training it is.
+        name: how the checkpoint's name ends.
+    """
+    return f"""
+import os, signal, sys
+if "scripts.{system}.training.worker" in sys.orig_argv:
+    renamed = os.replace
+    def replace(source, target, **named):
+        renamed(source, target, **named)
+        if str(target).endswith("{name}"):
+            os.killpg(0, signal.SIGKILL)
+    os.replace = replace
+"""

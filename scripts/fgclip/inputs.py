@@ -8,7 +8,7 @@ from scripts.fgclip import places
 from scripts.fgclip.data.shapes import list_files
 from scripts.fgclip.model.identity import TINY
 from scripts.fgclip.runs import forms, of_run, run_options
-from scripts.fgclip.scoring.prompts import DEFAULT, read_prompts
+from scripts.fgclip.scoring.prompts import read_prompts
 from scripts.shared.fingerprints import file_sha256
 
 Config = Mapping[str, Any]
@@ -68,15 +68,10 @@ def init_settings(config: Config, run: str) -> dict[str, Any]:
     """
     options = run_options(config, run)
     wanted = ("clip", "seed", "num_frames", "temporal_layers", "dropout", "long_captions")
-    prompts = read_prompts(prompts_file(config, options["dataset"]))
+    prompts = read_prompts(places.prompts_file(config, options["dataset"]))
     sentences = [sentence for texts in prompts.anomalies.values() for sentence in texts]
     texts = [*sentences, *prompts.normal, options["background_caption"]] if options["clip"] == TINY else []
     return {key: options[key] for key in wanted} | {"name": f"{run}.init", "texts": texts}
-
-
-def prompts_file(config: Config, dataset: str) -> Path:
-    """The sentences that a dataset's frames are compared with."""
-    return Path(config["fgclip"]["datasets"][dataset].get("prompts", DEFAULT))
 
 
 def train_inputs(config: Config, run: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.fgclip.runs import EPOCH, INIT
+from scripts.fgclip.scoring.prompts import DEFAULT as PROMPTS
 from scripts.shared.dataset_dir import dataset_dir
 from scripts.shared.errors import ConfigError
 
@@ -47,3 +48,8 @@ def model_folder(config: Mapping[str, Any], form: str) -> Path:
     if kind.startswith(EPOCH):
         return folder / "epochs" / kind.removeprefix(EPOCH)
     return folder / (INIT if kind == INIT else "model")
+
+
+def prompts_file(config: Mapping[str, Any], dataset: str) -> Path:
+    """The sentences that a dataset's frames are compared with: the user's, else the system's own."""
+    return Path(config["fgclip"]["datasets"][dataset].get("prompts", PROMPTS))

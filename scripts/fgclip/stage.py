@@ -6,16 +6,16 @@ Light: the Snakefile imports it.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 from scripts.fgclip.data.video_list import TEST, VideoList
 from scripts.fgclip.model.identity import FACTS
-from scripts.fgclip.places import data_folder, model_folder
+from scripts.fgclip.places import data_folder, model_folder, prompts_file
 from scripts.fgclip.runs import forms, of_run, run_options
-from scripts.fgclip.scoring.prompts import DEFAULT, read_prompts
+from scripts.fgclip.scoring.prompts import read_prompts
 from scripts.fgclip.scoring.score_files import score_file
 from scripts.shared.dataset_dir import dataset_link
 from scripts.shared.fingerprints import canonical_json
@@ -49,7 +49,7 @@ def videos_stage(config: Mapping[str, Any], name: str) -> Stage:
         work_dir=Path(config["work_dir"], "fgclip", name),
         source_dir=Path(dataset["videos"]),
         source_option="videos",
-        read_list=lambda: list(videos.entries()),
+        read_list=cache(lambda: list(videos.entries())),
         settings={"format": VIDEOS_FORMAT},
         means={},
         files=(),
@@ -66,20 +66,20 @@ def videos_stage(config: Mapping[str, Any], name: str) -> Stage:
     )
 
 
-def scores_stage(config: Mapping[str, Any], name: str, form: str) -> Stage:
+def scores_stage(config: Mapping[str, Any], videos: Stage, form: str) -> Stage:
     """Describe the stage that scores a dataset's test videos, and some of its training videos, with one model.
 
     Args:
         config: the whole configuration, as `load_config` gives it.
-        name: of the dataset.
+        videos: the dataset's videos, from `videos_stage`; all models share its reading of the lists.
         form: of a model that was trained on it; see `runs`.
 
     Raises:
-        ConfigError: see `videos_stage`; or the prompts cannot be read, or the form's run is wrong.
+        ConfigError: the prompts cannot be read, or the form's run is wrong.
     """
-    videos = videos_stage(config, name)
+    name = videos.dataset
     dataset, model = config["fgclip"]["datasets"][name], model_folder(config, form)
-    prompts = read_prompts(Path(dataset["prompts"]) if "prompts" in dataset else DEFAULT)
+    prompts = read_prompts(prompts_file(config, name))
     return replace(
         videos,
         name=f"{SCORES}.{form}",
@@ -109,7 +109,8 @@ def dataset_stages(config: Mapping[str, Any], name: str) -> tuple[Stage, ...]:
     Raises:
         ConfigError: see `videos_stage`, `scores_stage`.
     """
-    return videos_stage(config, name), *(scores_stage(config, name, form) for form in forms(config, name))
+    videos = videos_stage(config, name)
+    return videos, *(scores_stage(config, videos, form) for form in forms(config, name))
 
 
 def _scored(videos: Stage, form: str, n_calibration: int, seed: int) -> Iterator[SourceEntry]:

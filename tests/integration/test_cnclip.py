@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.cnclip_place import STEPS, CnclipPlace, write_bert, write_clip
-from tests.snakemake_run import contents, everything, finish, leftovers
+from tests.snakemake_run import contents, everything, finish, kill_after_checkpoint, leftovers
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -29,17 +29,6 @@ TARGETS = [
     f"cnclip_{name}"
     for name in ("data", "train", "distill", "prune", "eval", "zeroshot", "export", "package", "demo", "all")
 ]
-# Kills the whole command, as a power cut does, once a training has written this checkpoint.
-KILL_AFTER_CHECKPOINT = """
-import os, signal, sys
-if "scripts.cnclip.training.worker" in sys.orig_argv:
-    renamed = os.replace
-    def replace(source, target, **named):
-        renamed(source, target, **named)
-        if str(target).endswith("epoch_1_2.pt"):
-            os.killpg(0, signal.SIGKILL)
-    os.replace = replace
-"""
 
 
 def write_teacher(here: CnclipPlace) -> Path:
@@ -94,17 +83,6 @@ def place(finished: CnclipPlace, tmp_path: Path) -> CnclipPlace:
     return finished.copy(tmp_path / "place")
 
 
-def planned(here: CnclipPlace, *arguments: str) -> dict[str, set[str]]:
-    """What `-n` would make: rule to the values of its wildcards."""
-    ran = here.run(*arguments, "-n")
-    assert ran.code == 0, ran.text
-    found: dict[str, set[str]] = {}
-    for rule, rest in re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", ran.text, re.MULTILINE):
-        wildcards = re.search(r"wildcards: (.*)", rest)
-        found.setdefault(rule, set()).add(wildcards[1] if wildcards else "")
-    return found
-
-
 def trained(plan: dict[str, set[str]]) -> set[str]:
     """The runs that would be trained."""
     rules = ("cnclip_train_run", "cnclip_train_multilingual")
@@ -147,7 +125,7 @@ def test_the_same_command_again_finds_nothing_to_do_and_a_plan_writes_nothing(fi
     # This configuration has none of these; such targets always "run".
     empty = {"cnclip_prune", "cnclip_zeroshot", "cnclip_export", "cnclip_package"}
     bundle = {"cnclip_demo", "cnclip_demo_bundle"}
-    assert set(planned(finished, *TARGETS)) - {"cnclip_all"} == empty | bundle
+    assert set(finished.planned(*TARGETS)) - {"cnclip_all"} == empty | bundle
     assert (everything(finished.folder / "results"), everything(finished.folder / "work")) == before
     assert leftovers(finished.folder) == []
 
@@ -169,10 +147,10 @@ def test_a_new_picture_of_the_test_split_is_checked_and_nothing_is_trained_again
 def test_a_touched_tsv_makes_nothing_and_a_changed_one_what_was_made_of_it(place: CnclipPlace) -> None:
     tsv = place.folder / "shop" / "train_imgs.tsv"
     os.utime(tsv)
-    assert planned(place) == {}  # by its digest, which Snakemake keeps of small files
+    assert place.planned() == {}  # by its digest, which Snakemake keeps of small files
     lines = tsv.read_text(encoding="utf-8").splitlines(keepends=True)
     tsv.write_text("".join(lines[1:] + lines[:1]), encoding="utf-8")
-    plan = planned(place)
+    plan = place.planned()
     assert plan["cnclip_check_pictures"] == {"dataset=shop, split=train, shard=00000"}
     assert plan["cnclip_lmdb"] == {"dataset=shop, split=train"}
     assert trained(plan) == {"plain", "taught", "bilingual"}
@@ -181,19 +159,19 @@ def test_a_touched_tsv_makes_nothing_and_a_changed_one_what_was_made_of_it(place
 def test_a_changed_option_trains_that_run_and_what_begins_with_it(place: CnclipPlace) -> None:
     place.runs["taught"]["lr"] = 1e-3
     place.save()
-    plan = planned(place)
+    plan = place.planned()
     assert set(plan) - {"all_cnclip"} == {"cnclip_train_run"}  # it is in no comparison
     assert trained(plan) == {"taught"}
     place.runs["taught"]["lr"] = place.runs["plain"]["lr"] = 1.5e-3
     place.save()
-    plan = planned(place, "cnclip_train")
+    plan = place.planned("cnclip_train")
     assert trained(plan) == {"plain", "taught", "bilingual"}
     assert plan["cnclip_init"] == {"run=bilingual"}
 
 
 def test_a_lost_work_folder_costs_a_check_and_no_training(place: CnclipPlace) -> None:
     shutil.rmtree(place.folder / "work")
-    assert set(planned(place)) == {"cnclip_gate", "all_cnclip"}
+    assert set(place.planned()) == {"cnclip_gate", "all_cnclip"}
 
 
 def test_one_run_by_its_target_needs_its_own_alone(tmp_path: Path) -> None:
@@ -201,10 +179,10 @@ def test_one_run_by_its_target_needs_its_own_alone(tmp_path: Path) -> None:
     here = CnclipPlace.create(
         tmp_path / "place", large={}, other={}, student=student, smaller={"init": "large", "prune": {}}
     )
-    plan = planned(here, "cnclip_distill")
+    plan = here.planned("cnclip_distill")
     assert trained(plan) == {"large", "student"}
     assert plan["cnclip_features"] == {"form=large, dataset=shop, split=train"}
-    assert trained(planned(here, "cnclip_prune")) == {"large", "smaller"}
+    assert trained(here.planned("cnclip_prune")) == {"large", "smaller"}
 
 
 def test_a_command_killed_in_the_middle_of_a_training_goes_on_to_the_same_bytes(place: CnclipPlace) -> None:
@@ -214,7 +192,7 @@ def test_a_command_killed_in_the_middle_of_a_training_goes_on_to_the_same_bytes(
         shutil.rmtree(place.run_folder("plain") / left)
     for left in ("run.json", "attempts.json", "metrics.jsonl", "progress.json"):
         (place.run_folder("plain") / left).unlink()
-    (place.folder / "sitecustomize.py").write_text(KILL_AFTER_CHECKPOINT)
+    (place.folder / "sitecustomize.py").write_text(kill_after_checkpoint("cnclip", "epoch_1_2.pt"))
     target = "results/cnclip/runs/plain/model"
     killed = finish(place.start(target, "--nolock", environment={"PYTHONPATH": str(place.folder)}), LONG_S)
     assert killed.code == -9, killed.text

@@ -4,7 +4,6 @@ The demo on real footage is run by `test_readme.py`.
 """
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,22 +14,12 @@ import pytest
 from scripts.fgclip.proof import gates
 from scripts.fgclip.scoring.score_files import read_scores
 from tests.fgclip_place import FgclipPlace
-from tests.snakemake_run import contents, everything, finish, leftovers
+from tests.snakemake_run import contents, everything, finish, kill_after_checkpoint, leftovers
 
 pytestmark = pytest.mark.timeout(900)
 
 LONG_S = 850  # beside other tests; alone the whole command takes one minute
 STEPS = 120  # of the short form; `make bench` takes 160, of three seeds
-KILL_AFTER_CHECKPOINT = """
-import os, signal, sys
-if "scripts.fgclip.training.worker" in sys.orig_argv:
-    renamed = os.replace
-    def replace(source, target, **named):
-        renamed(source, target, **named)
-        if str(target).endswith("step_2.pt"):
-            os.killpg(0, signal.SIGKILL)
-    os.replace = replace
-"""
 TARGETS = [
     f"fgclip_{name}" for name in ("validate", "translate", "train", "score", "eval", "heatmaps", "compare", "all")
 ]
@@ -41,17 +30,6 @@ def small(tmp_path: Path) -> FgclipPlace:
     """A few clips, a run of a few steps, and nothing made."""
     run = {"max_steps": 4, "batch_size": 4, "save_steps": 2, "num_frames": 4}
     return FgclipPlace.create(tmp_path / "small", n_train=8, n_test=4, short=run)
-
-
-def planned(here: FgclipPlace, *arguments: str) -> dict[str, set[str]]:
-    """What `-n` would make: rule to the values of its wildcards."""
-    ran = here.run(*arguments, "-n")
-    assert ran.code == 0, ran.text
-    found: dict[str, set[str]] = {}
-    for rule, rest in re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", ran.text, re.MULTILINE):
-        wildcards = re.search(r"wildcards: (.*)", rest)
-        found.setdefault(rule, set()).add(wildcards[1] if wildcards else "")
-    return found
 
 
 def read(path: Path) -> Any:
@@ -96,7 +74,7 @@ def check_again(here: FgclipPlace) -> None:
     assert here.run().nothing_to_do
     before = everything(here.folder / "results"), everything(here.folder / "work")
     # This configuration translates nothing; such a target always "runs".
-    assert set(planned(here, *TARGETS)) - {"fgclip_all"} == {"fgclip_translate"}
+    assert set(here.planned(*TARGETS)) - {"fgclip_all"} == {"fgclip_translate"}
     assert (everything(here.folder / "results"), everything(here.folder / "work")) == before
 
 
@@ -114,7 +92,7 @@ def check_stride(here: FgclipPlace) -> None:
     """Another stride costs scores and no training."""
     here.options["stride"] = 4
     here.save()
-    plan = planned(here)
+    plan = here.planned()
     assert len(plan["fgclip_score_shard"]) == 4  # two models, two shards
     assert not {"fgclip_train_run", "fgclip_init", "fgclip_validate_lists"} & set(plan)
     here.make("fgclip_score", timeout_s=LONG_S)
@@ -173,7 +151,7 @@ def test_a_command_killed_in_the_middle_of_a_training_goes_on_to_the_same_bytes(
     small.make(target, timeout_s=LONG_S)
     undisturbed = {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
     shutil.rmtree(small.run_folder("short"))
-    (small.folder / "sitecustomize.py").write_text(KILL_AFTER_CHECKPOINT)
+    (small.folder / "sitecustomize.py").write_text(kill_after_checkpoint("fgclip", "step_2.pt"))
     killed = finish(small.start(target, "--nolock", environment={"PYTHONPATH": str(small.folder)}), LONG_S)
     assert killed.code == -9, killed.text
     assert not model.exists()
