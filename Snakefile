@@ -40,3 +40,6 @@ rule all:
         pose_targets,
         cnclip_targets,
         fgclip_targets,
+
+
+include: "rules/cluster.smk"

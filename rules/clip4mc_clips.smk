@@ -66,7 +66,7 @@ rule clip4mc_cut:
     resources:
         gpu=0,
         # A worker and its ffmpeg take 300 MB at 1080p.
-        mem_mb=lambda wildcards, threads, attempt: (500 + 500 * threads) * attempt,
+        mem_mb=growing(500, 500),
     script:
         "../scripts/clip4mc/rule_clips.py"
 

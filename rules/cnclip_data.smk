@@ -153,7 +153,7 @@ rule cnclip_check_pictures:
         "../envs/cnclip.yaml"
     threads: cnclip_option("workers")
     resources:
-        mem_mb=lambda wildcards, threads, attempt: (500 + 200 * threads) * attempt,
+        mem_mb=growing(500, 200),
     params:
         n_shards=lambda wildcards: cnclip_n_shards(wildcards.dataset, wildcards.split),
     script:
@@ -173,7 +173,7 @@ rule cnclip_tables:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     script:
         "../scripts/cnclip/data/rule_tables.py"
 
@@ -196,7 +196,7 @@ rule cnclip_join_checks:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         splits=lambda wildcards: cnclip_splits(wildcards.dataset),
     script:
@@ -229,7 +229,7 @@ rule cnclip_lmdb:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     script:
         "../scripts/cnclip/data/rule_lmdb.py"
 

@@ -30,7 +30,7 @@ rule cnclip_picture_features:
     threads: cnclip_option("workers")
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=lambda wildcards, threads, attempt: (3000 + 200 * threads) * attempt,
+        mem_mb=growing(3000, 200),
     params:
         n_shards=lambda wildcards: cnclip_n_shards(wildcards.dataset, wildcards.split),
         gpus=CONFIG["gpus"],
@@ -60,7 +60,7 @@ rule cnclip_features:
         "../envs/cnclip.yaml"
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        mem_mb=growing(8000),
     params:
         gpus=CONFIG["gpus"],
         jobs_per_gpu=cnclip_option("jobs_per_gpu"),
@@ -93,7 +93,7 @@ rule cnclip_scores:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         split=planned(
             lambda wildcards: inputs.measured_split(CONFIG, wildcards.dataset)
@@ -119,7 +119,7 @@ rule cnclip_zeroshot_predictions:
     threads: CNCLIP["workers"]
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         templates=lambda wildcards: CNCLIP["zeroshot"][wildcards.zeroshot].get(
             "templates", ""

@@ -29,7 +29,7 @@ rule cnclip_export_model:
         "../envs/cnclip.yaml"
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        mem_mb=growing(6000),
     params:
         name=lambda wildcards: wildcards.model,
         forms=list(runs.EXPORTED_FORMS),
@@ -70,7 +70,7 @@ rule cnclip_forms:
         "../envs/cnclip.yaml"
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         evaluations=cnclip_metrics_of_forms,
         gpus=CONFIG["gpus"],
@@ -91,7 +91,7 @@ rule cnclip_package_model:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         name=lambda wildcards: wildcards.model,
     script:
@@ -122,7 +122,7 @@ rule cnclip_check_package:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         evaluated=cnclip_evaluated,
     script:
@@ -157,7 +157,7 @@ rule cnclip_demo_bundle:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         languages=planned(
             lambda wildcards: CNCLIP["datasets"][inputs.demo_dataset(CONFIG)][

@@ -64,7 +64,7 @@ rule cnclip_model:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=growing(4000),
     params:
         trained_on=lambda wildcards: CNCLIP["models"][wildcards.model]["trained_on"],
     script:
@@ -82,7 +82,7 @@ rule cnclip_init:
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=growing(4000),
     params:
         settings=cnclip_of_run(inputs.init_settings),
     script:
@@ -136,7 +136,7 @@ rule cnclip_train_multilingual:
         "../envs/cnclip.yaml"
     resources:
         gpu=planned(lambda wildcards: cnclip_gpus(1)),
-        mem_mb=6000,
+        mem_mb=growing(6000),
     params:
         settings=lambda wildcards: cnclip_run(wildcards.run),
         trained_on=cnclip_of_run(runs.trained_on),

@@ -85,6 +85,11 @@ def gpus_of_job(wanted, jobs_per_gpu, mend):
     return wanted
 
 
+def growing(mb, mb_a_thread=0):
+    """Memory of a job in MB, more each time it is tried again."""
+    return lambda wildcards, threads, attempt: (mb + mb_a_thread * threads) * attempt
+
+
 def planned(function):
     """Make an input function show errors that a user can mend without a traceback."""
 

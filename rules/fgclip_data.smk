@@ -109,7 +109,7 @@ rule fgclip_videos_shard:
         "../envs/fgclip.yaml"
     threads: fgclip_option("workers")
     resources:
-        mem_mb=lambda wildcards, threads, attempt: (500 + 400 * threads) * attempt,
+        mem_mb=growing(500, 400),
     script:
         "../scripts/fgclip/data/rule_facts.py"
 

@@ -87,7 +87,7 @@ rule fgclip_score_shard:
     threads: fgclip_option("workers")
     resources:
         gpu=planned(fgclip_score_gpu),
-        mem_mb=lambda wildcards, threads, attempt: (1500 + 2000 * threads) * attempt,
+        mem_mb=growing(1500, 2000),
     script:
         "../scripts/fgclip/scoring/rule_score.py"
 
@@ -110,7 +110,7 @@ rule fgclip_evaluate:
     conda:
         "../envs/fgclip.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=growing(4000),
     params:
         scores_dir=lambda wildcards: f"{FGCLIP_RESULTS}/scores/{wildcards.form}".format(
             dataset=wildcards.dataset
@@ -194,7 +194,7 @@ rule fgclip_heatmaps_form:
     conda:
         "../envs/fgclip.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=growing(4000),
     params:
         scores_dir=lambda wildcards: f"{FGCLIP_RESULTS}/scores/{wildcards.form}".format(
             dataset=wildcards.dataset

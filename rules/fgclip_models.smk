@@ -54,7 +54,7 @@ rule fgclip_init:
     conda:
         "../envs/fgclip.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        mem_mb=growing(4000),
     params:
         settings=fgclip_of_run(fgclip_inputs.init_settings),
     script:
@@ -78,7 +78,7 @@ rule fgclip_features_run:
     threads: lambda wildcards: 1 + fgclip_run(wildcards.run)["num_workers"]
     resources:
         gpu=planned(lambda wildcards: fgclip_gpus(1)),
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        mem_mb=growing(6000),
     params:
         features=fgclip_of_run(fgclip_inputs.features_root),
         num_frames=lambda wildcards: fgclip_run(wildcards.run)["num_frames"],

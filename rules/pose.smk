@@ -203,7 +203,7 @@ rule pose_text_shard:
         "../envs/pose.yaml"
     threads: pose_option("workers")
     resources:
-        mem_mb=lambda wildcards, threads, attempt: (500 + 700 * threads) * attempt,
+        mem_mb=growing(500, 700),
     script:
         "../scripts/pose/rule_text.py"
 
@@ -243,7 +243,7 @@ rule pose_render_shard:
         "../envs/pose.yaml"
     threads: pose_option("workers")
     resources:
-        mem_mb=lambda wildcards, threads, attempt: (500 + 200 * threads) * attempt,
+        mem_mb=growing(500, 200),
     script:
         "../scripts/pose/rule_render.py"
 
@@ -325,7 +325,7 @@ rule pose_index_files:
     conda:
         "../envs/pose.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     script:
         "../scripts/pose/rule_index.py"
 

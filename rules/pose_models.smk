@@ -59,7 +59,7 @@ rule pose_convert:
     conda:
         "../envs/pose.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         official=lambda wildcards: asdict(
             official_model(POSE_CONFIG, f"{wildcards.model}.safetensors")
@@ -92,7 +92,7 @@ rule pose_train_tiny:
     conda:
         "../envs/pose.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         identity=lambda wildcards: tiny_identity(POSE_CONFIG),
     script:

@@ -250,7 +250,7 @@ rule speaker_index:
     conda:
         "../envs/speaker.yaml"
     resources:
-        mem_mb=4000,  # a million recordings
+        mem_mb=growing(4000),  # a million recordings
     script:
         "../scripts/speaker/rule_index.py"
 
@@ -268,7 +268,7 @@ rule speaker_gather:
     conda:
         "../envs/speaker.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     script:
         "../scripts/speaker/rule_gather.py"
 
@@ -298,7 +298,7 @@ rule speaker_find_boundaries:
     conda:
         "../envs/speaker.yaml"
     resources:
-        mem_mb=2000,  # a million recordings
+        mem_mb=growing(2000),  # a million recordings
     params:
         options=lambda wildcards: asdict(speaker_boundary_options(wildcards.dataset)),
     script:
@@ -317,7 +317,7 @@ rule speaker_folders:
     conda:
         "../envs/speaker.yaml"
     resources:
-        mem_mb=2000,  # a million recordings
+        mem_mb=growing(2000),  # a million recordings
     params:
         input_dir=speaker_option("input_dir"),
         materialise=speaker_option("materialise"),
@@ -366,7 +366,7 @@ rule speaker_pictures:
     conda:
         "../envs/speaker.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     script:
         "../scripts/speaker/rule_pictures.py"
 

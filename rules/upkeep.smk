@@ -45,10 +45,6 @@ def upkeep_workers(system):
     return lambda wildcards: CONFIG[system]["datasets"][wildcards.dataset]["workers"]
 
 
-def upkeep_mem_mb(wildcards, threads):
-    return 500 + 150 * threads
-
-
 def verification_files(system):
     """What a verification writes: its report and, of a system that can draw samples, a figure."""
     files = {"report": f"{RESULTS}/{system}/{{dataset}}/verification.json"}
@@ -78,7 +74,7 @@ for system in (name for name in SYSTEMS if SYSTEMS[name].has_samples):
             f"../envs/{system}.yaml"
         threads: upkeep_workers(system)
         resources:
-            mem_mb=upkeep_mem_mb,
+            mem_mb=growing(500, 150),
         script:
             "../scripts/upkeep/rule_verify.py"
 
@@ -131,7 +127,7 @@ for system in (name for name in SYSTEMS if SYSTEMS[name].has_samples):
             f"logs/{system}_snapshot/{{dataset}}.log",
         threads: upkeep_workers(system)
         resources:
-            mem_mb=upkeep_mem_mb,
+            mem_mb=growing(500, 150),
         script:
             "../scripts/upkeep/rule_backup.py"
 
