@@ -94,6 +94,7 @@ def cnclip_report(path, what, caption):
 localrules:
     cnclip_data,
     cnclip_gate,
+    cnclip_data_figures,
 
 
 # The demo's set: products photographed for Python packages, on coloured cards.

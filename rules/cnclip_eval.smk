@@ -12,6 +12,8 @@ def cnclip_form_folder(wildcards):
 localrules:
     cnclip_eval,
     cnclip_zeroshot,
+    cnclip_comparison,
+    cnclip_languages,
 
 
 rule cnclip_picture_features:

@@ -70,6 +70,10 @@ localrules:
     fgclip_translate,
     fgclip_subset,
     fgclip_gate,
+    fgclip_translate_lists,
+    fgclip_validate_lists,
+    fgclip_data_figures,
+    fgclip_subset_items,
 
 
 # Chinese captions by a reviewed table; what it lacks is written to todo.tsv.

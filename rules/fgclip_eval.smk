@@ -65,6 +65,8 @@ localrules:
     fgclip_eval,
     fgclip_heatmaps,
     fgclip_compare,
+    fgclip_eval_figures,
+    fgclip_comparison_figure,
     all_fgclip,
     fgclip_all,
 

@@ -184,6 +184,7 @@ localrules:
     pose_one,
     pose_index_files,
     pose_gate,
+    pose_contact_sheet,
     pose_text_sample,
     pose_generate_sample,
     pose_render_sample,
