@@ -133,12 +133,16 @@ bench: env-dev  ## measure, and write docs/benchmarks.md
 gpu: $(BIN)/python  ## check what only a GPU can show (POLYMILL_REQUIRE_GPU=1 fails without one)
 	$(BIN)/python -m tests.gpu
 
-faults: env-dev  ## kill, fill and damage everything, at length
-	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py tests/integration/test_cnclip.py tests/integration/test_fgclip.py $(ARGS)
-	$(BIN)/pytest -m slow -n $(TEST_WORKERS) --dist worksteal tests/unit $(ARGS)
+faults: env-dev  ## kill, fill and damage everything, at length, and write docs/reliability.md
+	@mkdir -p logs; rm -f logs/faults.jsonl; export POLYMILL_TALLY=$(CURDIR)/logs/faults.jsonl; set -x; \
+	$(BIN)/pytest -m "slow or not slow" -n $(TEST_WORKERS) --dist worksteal tests/faults tests/integration/test_edits.py tests/integration/test_cnclip.py tests/integration/test_fgclip.py $(ARGS) || failed=1; \
+	$(BIN)/pytest -m slow -n $(TEST_WORKERS) --dist worksteal tests/unit $(ARGS) || failed=1; \
+	$(BIN)/python -m tests.faults.page logs/faults.jsonl && exit $${failed:-0}
 
-slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too
-	$(BIN)/pytest -m slurm $(ARGS)
+slurm-tests: env-dev slurm-install  ## the tests on a one-node SLURM, the long ones too; writes docs/reliability.md
+	@mkdir -p logs; rm -f logs/slurm.jsonl; export POLYMILL_TALLY=$(CURDIR)/logs/slurm.jsonl; set -x; \
+	$(BIN)/pytest -m slurm $(ARGS) || failed=1; \
+	$(BIN)/python -m tests.faults.page logs/slurm.jsonl && exit $${failed:-0}
 
 slurm-install:  ## install SLURM for its tests (root on Debian; elsewhere they are skipped)
 	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "SLURM is not installed: its tests are skipped"; exit 0; }; \

@@ -1,4 +1,5 @@
 # What all systems share: the checked configuration, the plans of this process, and how errors are shown.
+import functools
 import os
 import sys
 from pathlib import Path
@@ -8,9 +9,13 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from scripts.shared.config import load_config
-from scripts.shared.devices import visible
+from scripts.shared.devices import keep_to_slurm, visible
 from scripts.shared.errors import ConfigError, PolymillError
+from scripts.shared.failed_jobs import FailedJob, tell_failed
 from scripts.shared.planning.plans import PlanMode, Plans
+
+# Jobs inherit the environment of the process that runs them.
+HIDES_GPUS = keep_to_slurm(own=workflow.remote_exec)
 
 
 def config_origin(key):
@@ -58,9 +63,20 @@ def gpu_room(jobs_per_gpu):
     if "gpu" not in workflow.global_resources:
         n_gpus = len(visible(CONFIG["gpus"]))
         if not n_gpus:
+            if HIDES_GPUS:
+                say_gpus_are_hidden()
             return 0
         workflow.register_resource("gpu", n_gpus * jobs_per_gpu)
     return workflow.global_resources["gpu"].value
+
+
+@functools.cache
+def say_gpus_are_hidden():
+    print(
+        "SLURM does not say that this allocation has GPUs, so none is used; a run in a shell of salloc sees them "
+        "when it is begun by srun: srun -n1 -c CPUS snakemake ...",
+        file=sys.stderr,
+    )
 
 
 def job_gpus(jobs_per_gpu):
@@ -100,3 +116,21 @@ def planned(function):
             raise WorkflowError(str(error)) from None
 
     return input_function
+
+
+def failed_jobs():
+    """The jobs that failed in their last attempt."""
+    jobs = [
+        member
+        for job in workflow.scheduler.failed
+        for member in (job.jobs if job.is_group() else [job])
+    ]
+    return [
+        FailedJob(job.jobid, job.rule.name, dict(job.wildcards_dict), list(job.log))
+        for job in jobs
+    ]
+
+
+# At the end, where it is seen: what Snakemake shows of a failed job runs to pages, and names no next step.
+onerror:
+    logger.error(tell_failed(failed_jobs(), log))

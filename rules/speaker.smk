@@ -188,6 +188,7 @@ def speaker_picture(path, name):
     )
 
 
+# Those of one recording too: its name may hold what a cluster's jobs cannot be told, see the poses.
 localrules:
     all_speaker,
     speaker_all,
@@ -197,6 +198,7 @@ localrules:
     speaker_export,
     speaker_gate,
     speaker_evaluation,
+    speaker_sample,
 
 
 rule speaker_embed:

@@ -17,7 +17,7 @@ def fake_gpus(monkeypatch: pytest.MonkeyPatch, locks: Path, *uuids: str) -> Iter
     """Let there be these GPUs and no others, leased in a folder of their own."""
     monkeypatch.syspath_prepend(str(STAND_INS))
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", "POLYMILL_GPUS_ARE_MINE", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("POLYMILL_FAKE_GPUS", ",".join(uuids))
     monkeypatch.setattr(devices, "LOCKS", locks)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scripts.shared.devices import held_locks
 from scripts.shared.errors import JobError, SampleError
 
 
@@ -71,6 +72,7 @@ _DEEDS: dict[str, Callable[..., Any]] = {
     "job error": lambda: _raise(JobError("the disk is full")),
     "sample error": lambda: _raise(SampleError("no_video", "no picture in it")),
     "print": _print,
+    "gpu locks": lambda: len(held_locks()[0]),
     "unpicklable": lambda: lambda: None,
 }
 

@@ -37,6 +37,8 @@ def meet(settings: Path) -> None:
         if what == "loses a partner":  # as gloo does a little after the partner is gone
             time.sleep(0.2)
             raise RuntimeError("Connection closed by peer")
+        while what == "lingers" and not settings.with_name("go").exists():  # as one that writes a large checkpoint
+            time.sleep(0.01)
         while what == "waits" and not stop():
             time.sleep(0.01)
         if what == "waits":

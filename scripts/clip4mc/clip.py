@@ -5,7 +5,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scripts.clip4mc.stage import CLIP_FILE
-from scripts.shared.sample_task import MadeSample, SampleTask, disk_errors, make_files
+from scripts.shared.disk_errors import disk_errors
+from scripts.shared.errors import JobError
+from scripts.shared.sample_task import MadeSample, SampleTask, make_files
 from scripts.shared.video.cut import cut_interval
 
 
@@ -26,7 +28,7 @@ def clip_contents(task: SampleTask) -> tuple[dict[str, bytes], dict[str, Any]]:
     """
     begin, end = task.entry["interval"]
     place = task.folder.parent
-    with disk_errors(place):
+    with disk_errors(place, JobError):
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=place) as folder:
             cut = cut_interval(task.source, (begin, end), Path(folder, CLIP_FILE))

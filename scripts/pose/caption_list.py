@@ -1,20 +1,27 @@
 """The samples of a list of captions. Light, since the Snakefile imports it."""
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from scripts.pose.captions import NA, Line, check_line, parse_line, read_captions
+from scripts.pose.captions import NA, Line, check_line, may_leave_lengths, parse_line, read_captions
 from scripts.pose.names import allocate
-from scripts.shared.fingerprints import canonical_json
+from scripts.shared.fingerprints import SourceStat, canonical_json, stat_source
 from scripts.shared.planning.stage import SourceEntry
 
 Wanted = Callable[[str, Line], dict[str, Any]]
 
 
+class _Listed(NamedTuple):
+    """The first line of each distinct caption by its name, in list order; and what is odd in the list."""
+
+    lines: dict[str, Line]
+    remarks: tuple[str, ...]
+
+
 class CaptionList:
-    """The samples of a list of captions, one for each distinct caption; the list is read once.
+    """The samples of a list of captions, one for each distinct caption; a process reads the list once.
 
     Args:
         dataset: its options; for `entries` with those of its preset. `caption` stands for a list of one.
@@ -22,35 +29,29 @@ class CaptionList:
 
     def __init__(self, dataset: Mapping[str, Any]) -> None:
         self._dataset = dataset
-        self._remarks: list[str] = []
 
-    @cached_property
+    @property
     def lines(self) -> dict[str, Line]:
         """The first line of each distinct caption by its name, in list order."""
-        return dict(zip(allocate(self._first), self._first.values(), strict=True))
+        return self._listed.lines
 
     @cached_property
-    def _first(self) -> dict[str, Line]:
-        """The first line of each distinct caption."""
+    def _listed(self) -> _Listed:
         given = self._dataset
         if "caption" in given:
-            listed = [parse_line(given["caption"], 1)]
-        else:
-            listed = read_captions(Path(given["captions"]), remark=self._remarks.append)
-        first: dict[str, Line] = {}
-        for line in listed:
-            first.setdefault(line.text, line)
-        if again := len(listed) - len(first):
-            self._remarks.append(f"{again:,} more in the list, which repeat a caption: each caption is made once")
-        return first
+            return _distinct([parse_line(given["caption"], 1)], [])
+        path = Path(given["captions"])
+        return _read(path, stat_source(path))
 
     def needs_lengths(self) -> bool:
-        """Whether a line leaves its length to the model."""
-        return any(line.n_frames == NA for line in self._first.values())
+        """Whether a line leaves its length to the model; most lists need not be taken apart to tell."""
+        if "caption" not in self._dataset and not may_leave_lengths(Path(self._dataset["captions"])):
+            return False
+        return any(line.n_frames == NA for line in self.lines.values())
 
     def remarks(self) -> list[str]:
         """What the user should know of the list."""
-        return list(self._remarks) if self._first else []
+        return list(self._listed.remarks)
 
     def entries(self, wanted: Wanted) -> list[SourceEntry]:
         """The samples as one stage wants them.
@@ -71,3 +72,24 @@ class CaptionList:
         if error is not None:
             entry["error"] = error
         return SourceEntry(name, wanted.get("source", ""), canonical_json(entry))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _seen: SourceStat) -> _Listed:
+    """What a list holds. Stages, the choice of the model and previews ask for it, each by a `CaptionList` of its own.
+
+    Args:
+        path: the list.
+        _seen: the list as it is now: another one is read anew.
+    """
+    remarks: list[str] = []
+    return _distinct(read_captions(path, remark=remarks.append), remarks)
+
+
+def _distinct(listed: list[Line], remarks: Iterable[str]) -> _Listed:
+    first: dict[str, Line] = {}
+    for line in listed:
+        first.setdefault(line.text, line)
+    again = len(listed) - len(first)
+    words = [f"{again:,} more in the list, which repeat a caption: each caption is made once"] if again else []
+    return _Listed(dict(zip(allocate(first), first.values(), strict=True)), (*remarks, *words))

@@ -111,8 +111,8 @@ def pose_stages(config: Mapping[str, Any], name: str) -> tuple[Stage, Stage, Sta
             **generate.settings,
             "preset": dataset["preset"],
             "toy": model.is_toy,
-            "captions": {name: line.text for name, line in captions.lines.items()},
         },
+        index_of_list=lambda: {"captions": {name: line.text for name, line in captions.lines.items()}},
         title=f"pose {name}, pictures",
         remarks=list,
     )

@@ -42,7 +42,14 @@ def load_config(raw: Mapping[str, Any], where: Callable[[str], str]) -> dict[str
         ConfigError: naming each wrong key, the nearest valid one and the values allowed.
     """
     schema = read_schema()
-    config = _coerce(dict(raw), schema)
+    try:
+        config = _coerce(dict(raw), schema)
+    except RecursionError as error:
+        raise ConfigError(
+            "the configuration has a value that lies in itself (an alias, *NAME, below its anchor, &NAME): write it out"
+        ) from error
+    if place := next(_with_nul(config, []), None):
+        raise ConfigError(f"{_place(place, where)}a NUL byte stands in it, which no name or path can hold; remove it")
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         # One error a missing key, each naming all: say it once.
@@ -128,6 +135,17 @@ def _coerce(value: Any, schema: Schema) -> Any:
     if Draft202012Validator({"type": types}).is_valid(parsed) and not isinstance(parsed, str):
         return _coerce(parsed, schema) if isinstance(parsed, dict | list) else parsed
     return value.split(",") if "array" in types and "string" not in types else value
+
+
+def _with_nul(value: Any, path: list[str]) -> Iterator[list[str]]:
+    """The places of texts with a NUL byte."""
+    if isinstance(value, str) and "\0" in value:
+        yield path
+    for key, member in value.items() if isinstance(value, Mapping) else ():
+        yield from _with_nul(key, path)
+        yield from _with_nul(member, [*path, str(key)])
+    for number, member in enumerate(value) if isinstance(value, list) else ():
+        yield from _with_nul(member, [*path, str(number)])
 
 
 def _parse(text: str) -> Any:

@@ -1,7 +1,8 @@
 """The GPUs of this machine: which ones a process may use, and a lease on some that no other job has.
 
 Snakemake counts GPUs and hands out none, so a job takes a device by a file lock, before any CUDA library loads. The
-locks lie in one folder for all users of the machine; the kernel releases them when a job dies, however it dies.
+locks lie in one folder for all users of the machine; the kernel releases them when a job dies, however it dies, and
+with it the processes that work on its devices, which it hands them to (`held_locks`).
 """
 
 import errno
@@ -12,7 +13,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ LOCKS = Path("/tmp/polymill-gpus")  # noqa: S108 - what another user may put the
 _GATE = "choosing"
 _POLL_S = 0.5
 _VARIABLE = "CUDA_VISIBLE_DEVICES"
+# What SLURM sets where it gives a job or step GPUs, parts of them, or a share of their time.
+_GIVEN_BY_SLURM = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_SHARDS_ON_NODE", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE")
+_OWN = "POLYMILL_GPUS_ARE_MINE"
+_HANDED = "POLYMILL_GPU_LOCKS"
 
 Chosen = Literal["auto"] | Sequence[int]
 
@@ -74,11 +79,36 @@ def _text(answer: str | bytes) -> str:
     return answer.decode() if isinstance(answer, bytes) else answer  # bytes in older versions
 
 
+def keep_to_slurm(environment: MutableMapping[str, str] = os.environ, *, own: bool) -> bool:
+    """Hide from this process and those that it starts what SLURM did not give them; without SLURM nothing changes.
+
+    `sbatch` hands on the CUDA_VISIBLE_DEVICES of the shell that it is called from, and where SLURM does not confine
+    its jobs they see every GPU of the node.
+
+    Args:
+        environment: what to change.
+        own: this is a job that Snakemake submitted: what SLURM gave it is for it alone, so that `visible` asks no
+            further and `lease` locks nothing. A whole run inside an allocation shares it out among its jobs.
+
+    Returns:
+        Whether GPUs were hidden that were seen before.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return False
+    if own:
+        environment[_OWN] = "yes"
+    if any(environment.get(name) for name in _GIVEN_BY_SLURM):
+        return False
+    hidden = bool(visible(environment=environment))
+    environment[_VARIABLE] = ""
+    return hidden
+
+
 def visible(chosen: Chosen = "auto", environment: Mapping[str, str] = os.environ) -> list[Device]:
     """The GPUs that this process may use.
 
     Args:
-        chosen: `gpus` of the configuration: "auto", or places on this machine.
+        chosen: `gpus` of the configuration: "auto", or places on this machine, which mean nothing where SLURM chose.
         environment: its CUDA_VISIBLE_DEVICES narrows the choice and gives the order.
 
     Raises:
@@ -88,6 +118,8 @@ def visible(chosen: Chosen = "auto", environment: Mapping[str, str] = os.environ
     if chosen == [] or (named is not None and named.strip() in ("", "-1")):
         return []
     devices = installed()
+    if _OWN in environment:
+        chosen = "auto"
     if chosen != "auto":
         places = [device.index for device in devices]
         missing = [index for index in chosen if index not in places]
@@ -126,11 +158,11 @@ def lease(
 ) -> Iterator[list[Device]]:
     """Hold GPUs, with CUDA_VISIBLE_DEVICES naming them. Enter it before any CUDA library loads.
 
-    Where SLURM gave this job its devices, these are used and nothing is locked.
+    Where SLURM gave this job as many devices as it takes, these are used and nothing is locked.
 
     Args:
         k: how many; all of them or none.
-        slots: jobs that share one device.
+        slots: jobs that share one device; those with another number of slots are never beside them.
         chosen: `gpus` of the configuration.
         wait: asked while too few are free: whether to wait on.
         folder: of the locks; unset, the one that all users of this machine have.
@@ -143,7 +175,7 @@ def lease(
         JobError: the machine has fewer devices, or the locks cannot be used.
     """
     devices = visible(chosen)
-    if "SLURM_JOB_ID" in os.environ and os.environ.get(_VARIABLE) and len(devices) <= k:
+    if _OWN in os.environ and len(devices) == k:
         yield devices
         return
     if len(devices) < k:
@@ -177,54 +209,95 @@ def _environment(name: str, value: str) -> Iterator[None]:
 def _take(devices: Sequence[Device], k: int, slots: int, folder: Path, held: ExitStack) -> list[Device]:
     """Lock a slot of each of k devices until `held` closes; none where too few are free."""
     try:
-        _share(folder)
         with ExitStack() as tried:
+            place = _share(folder)
+            tried.callback(os.close, place)
             # One chooses at a time: then a slot that looks taken is, and two that want two devices never take one each.
-            if _lock(folder / _GATE, tried) is None:
+            if _lock(_GATE, place, tried) is None:
                 return []
-            free = {device: [_lock(path, tried) for path in _slots(folder, device, slots)] for device in devices}
-            n_free = {device: len(locks) - locks.count(None) for device, locks in free.items()}
-            best = sorted(filter(n_free.get, devices), key=lambda device: -n_free[device])[:k]
+            free = {device: _free_slots(device, slots, place, tried) for device in devices}
+            best = sorted(filter(free.get, devices), key=lambda device: -len(free[device]))[:k]
             if len(best) < k:
                 return []
             for device in best:
-                descriptor = next(lock for lock in free[device] if lock is not None)
-                held.callback(os.close, os.dup(descriptor))  # the lock lasts until its last descriptor is closed
+                descriptor = os.dup(free[device][0])  # the lock lasts until its last descriptor is closed
+                _held.add(descriptor)
+                held.callback(_let_go, descriptor)
             return best
     except OSError as error:
         raise JobError(
-            f"{error.filename or folder}: {error.strerror}: the locks that keep jobs apart on GPUs cannot be used; "
-            "have its owner or an administrator remove it, or take no GPU: gpus: []"
+            f"{folder / (error.filename or '')}: {error.strerror}: the locks that keep jobs apart on GPUs cannot be "
+            "used; have its owner or an administrator remove it, or take no GPU: gpus: []"
         ) from error
 
 
-def _slots(folder: Path, device: Device, slots: int) -> list[Path]:
+def _free_slots(device: Device, slots: int, place: int, tried: ExitStack) -> list[int]:
+    """Locks of the slots of a device that no job has; none where jobs with another number of slots have it."""
     name = re.sub(r"[^A-Za-z0-9-]", "_", device.uuid)  # those of older MIG instances hold slashes
-    return [folder / f"{name}.{slot}" for slot in range(slots)]
+    ours = [f"{name}.{slot}-of-{slots}" for slot in range(1, slots + 1)]
+    others = [there for there in os.listdir(place) if there.startswith(f"{name}.") and there not in ours]
+    if any(_lock(other, place, tried) is None for other in others):
+        return []
+    return [lock for lock in (_lock(slot, place, tried) for slot in ours) if lock is not None]
 
 
-def _share(folder: Path) -> None:
-    """Make the folder of the locks, for all users.
+# Descriptors of the locks that this process holds, or was handed.
+_held: set[int] = set()
+
+
+def _let_go(descriptor: int) -> None:
+    if descriptor in _held:
+        _held.remove(descriptor)
+        os.close(descriptor)
+
+
+def _let_go_of_all() -> None:
+    for descriptor in list(_held):
+        _let_go(descriptor)
+
+
+# A copy of this process, such as one that reads ahead for a training, works on no GPU and may outlive it.
+os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+def held_locks() -> tuple[list[int], dict[str, str]]:
+    """What a process that is to work on the GPUs held here is started with, and calls `keep_locks` to know of.
+
+    Then they stay taken until it has ended too, though the job that took them is killed.
+
+    Returns:
+        Descriptors to pass it, and variables of its environment.
+    """
+    return sorted(_held), {_HANDED: ",".join(map(str, sorted(_held)))}
+
+
+def keep_locks() -> None:
+    """Know of the locks that this process was handed: its copies are not to have them."""
+    _held.update(int(word) for word in os.environ.pop(_HANDED, "").split(",") if word)
+
+
+def _share(folder: Path) -> int:
+    """Make the folder of the locks, for all users, and open it.
 
     Raises:
         OSError: something else is there.
     """
     with suppress(FileExistsError):
         folder.mkdir()
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise OSError(errno.ENOTDIR, "not a folder", str(folder))
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(place)
     if found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) != 0o1777:
-        folder.chmod(0o1777)
+        os.fchmod(place, 0o1777)
+    return place
 
 
-def _lock(path: Path, tried: ExitStack) -> int | None:
+def _lock(name: str, place: int, tried: ExitStack) -> int | None:
     """A descriptor that holds the lock of a file until `tried` closes; None where another has it.
 
     Raises:
         OSError: the file is none that can be locked.
     """
-    descriptor = _open(path)
+    descriptor = _open(name, place)
     tried.callback(os.close, descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -236,24 +309,32 @@ def _lock(path: Path, tried: ExitStack) -> int | None:
     return descriptor if os.fstat(descriptor).st_nlink else None
 
 
-def _open(path: Path) -> int:
+def _open(name: str, place: int) -> int:
     """Open a lock file, made with access for all; never through a link, and nothing is written to it."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(name, flags, dir_fd=place)
     except FileNotFoundError:
         # Complete before it has its name: a kill in between would leave one that other users cannot open. And the
         # kernel refuses O_CREAT on the file of another user in a folder such as this.
-        made = path.with_name(f".{secrets.token_hex(8)}")
-        os.close(os.open(made, flags | os.O_CREAT | os.O_EXCL))
-        try:
-            made.chmod(0o666)
-            with suppress(FileExistsError):
-                os.link(made, path)
-        finally:
-            made.unlink()
-        descriptor = os.open(path, flags)
+        made = f".{secrets.token_hex(8)}"
+        with _closing(os.open(made, flags | os.O_CREAT | os.O_EXCL, dir_fd=place)) as new:
+            try:
+                os.fchmod(new, 0o666)
+                with suppress(FileExistsError):
+                    os.link(made, name, src_dir_fd=place, dst_dir_fd=place)
+            finally:
+                os.unlink(made, dir_fd=place)
+        descriptor = os.open(name, flags, dir_fd=place)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
+        raise OSError(errno.EINVAL, "not a plain file", name)
     return descriptor
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,16 +1,14 @@
 """Where a rule's job writes what it has to say: to its log file and to the terminal."""
 
-import errno
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.shared.disk_errors import MENDS, disk_words
 from scripts.shared.errors import PolymillError
 
-# What a disk refuses, and a user can mend; other errors of files are defects.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 _CTRL_C = 130  # as shells report a process that SIGINT ended
 
 
@@ -22,13 +20,18 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
         path: the rule's log file; a new job starts it anew.
         make_target: what brings the packages that the job needs.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.FileHandler(path, "w", "utf-8"), logging.StreamHandler(sys.stderr)]
+    terminal = logging.StreamHandler(sys.stderr)
+    handlers: list[logging.Handler] = [terminal]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(_LogFile(path, "w", "utf-8"))
+    except OSError as error:
+        sys.stderr.write(_no_log(path, error))
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     # What would flood the terminal, such as the name of every sample removed, goes to the file alone.
-    handlers[1].setLevel(logging.INFO)
+    terminal.setLevel(logging.INFO)
     logging.getLogger("scripts").setLevel(logging.DEBUG)
     try:
         yield
@@ -41,10 +44,14 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
         logging.shutdown()
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        if error.errno not in MENDS:
             logging.exception("a defect of Polymill:")
             raise
-        logging.error("%s: %s; run again when mended", error.filename or "results or work", error.strerror)
+        logging.error("%s", disk_words(error, Path("results or work")))
+        logging.shutdown()
+        sys.exit(1)
+    except MemoryError:
+        logging.error("this job ran out of memory: give it more (`mem_mb` of its rule); what is finished is kept")
         logging.shutdown()
         sys.exit(1)
     except KeyboardInterrupt:
@@ -54,3 +61,21 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
     except Exception:
         logging.exception("a defect of Polymill:")
         raise
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk cuts short, and the job with it neither by an end nor by a traceback a line."""
+
+    _said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a name of the standard library's
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._said:
+            self._said = True
+            sys.stderr.write(_no_log(Path(self.baseFilename), error))
+
+
+def _no_log(path: Path, error: OSError) -> str:
+    return f"{path}: {error.strerror}: this job goes on, and says the rest on the terminal alone\n"

@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +15,7 @@ _BLANK = " \t\r\n"
 
 
 class BrokenItemError(ValueError):
-    """A line of a JSON Lines file that is no JSON; what follows it can be read all the same."""
+    """A member that cannot be used, such as a line that is no JSON; what follows it can be read all the same."""
 
 
 def read_items(path: Path) -> Iterator[Any]:
@@ -24,7 +25,8 @@ def read_items(path: Path) -> Iterator[Any]:
         path: UTF-8, with or without a byte order mark.
 
     Yields:
-        Each member as Python values; a `BrokenItemError` for a line that is no JSON.
+        Each member as Python values; a `BrokenItemError` for a line that is no JSON, or for one in which a name stands
+        twice in an object: which of the two is meant, nobody can know.
 
     Raises:
         PlanningError: the file cannot be read, or is neither; names the place and the mend.
@@ -66,7 +68,8 @@ def _first_character(file: TextIO) -> tuple[str, int]:
 
 
 def _list_members(file: TextIO, path: Path, line: int) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    repeated: list[str] = []
+    decoder = json.JSONDecoder(object_pairs_hook=partial(_object, repeated))
     buffer, position = file.read(_CHUNK), 1
     n_members, comma = 0, False
     while True:
@@ -78,6 +81,8 @@ def _list_members(file: TextIO, path: Path, line: int) -> Iterator[Any]:
             member, end = decoder.raw_decode(buffer, position)
             end = _skip_blank(buffer, end)
             # What follows must be in sight: a number cut by the end of the buffer would pass for a shorter one.
+            if buffer[end] in ".eE" and end + len("e+") >= len(buffer):
+                raise IndexError("a number may go on")
             if buffer[end] not in ",]":
                 raise PlanningError(f"{path}: after member {n_members} of the list comes {buffer[end]!r}, not a comma")
         except (ValueError, IndexError) as error:
@@ -86,13 +91,31 @@ def _list_members(file: TextIO, path: Path, line: int) -> Iterator[Any]:
                 place = line + buffer.count("\n", 0, getattr(error, "pos", len(buffer)))
                 reason = getattr(error, "msg", "the file ends inside the list")
                 raise PlanningError(f"{path}: no JSON at line {place}, member {n_members}: {reason}") from error
+            repeated.clear()  # the member is read again
             line += buffer.count("\n", 0, position)
             buffer, position = buffer[position:] + more, 0
             continue
-        yield member
+        yield _unless_repeated(member, repeated, f"member {n_members}")
         n_members += 1
         comma = buffer[end] == ","
         position = end + comma
+
+
+def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; names that stand twice in it are added to `repeated`."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated += [name for name in made if names.count(name) > 1]
+    return made
+
+
+def _unless_repeated(member: Any, repeated: list[str], where: str) -> Any:
+    if not repeated:
+        return member
+    error = BrokenItemError(f"{where}: {repeated[0]!r:.80} stands twice in one object; remove one")
+    repeated.clear()
+    return error
 
 
 def _skip_blank(text: str, position: int) -> int:
@@ -107,14 +130,19 @@ def _check_end(rest: str, path: Path) -> None:
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[Any]:
+    repeated: list[str] = []
+    hook = partial(_object, repeated)
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            member = json.loads(line, object_pairs_hook=hook)
         except ValueError as error:
             if number == 1:
                 raise PlanningError(
                     f"{path}: begins with an object that does not end on its line; a list of objects begins with '['"
                 ) from error
+            repeated.clear()
             yield BrokenItemError(f"line {number}: {error}")
+        else:
+            yield _unless_repeated(member, repeated, f"line {number}")

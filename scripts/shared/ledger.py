@@ -14,6 +14,7 @@ a torn or damaged line is skipped and counted, which costs that its sample is ma
   Unix time: every ten seconds, and when it ended. `made` counts the failed ones too.
 """
 
+import errno
 import json
 import os
 import re
@@ -50,6 +51,7 @@ class ShardLedger:
         versions: libraries by `made_by`.
         rates: how far jobs were and when, in reading order.
         damaged: lines that could not be used.
+        damaged_files: where these stand.
         lines: lines of keys that could.
         files: the files read, in reading order.
     """
@@ -58,6 +60,7 @@ class ShardLedger:
     versions: dict[str, Row] = field(default_factory=dict)
     rates: list[Row] = field(default_factory=list)
     damaged: int = 0
+    damaged_files: list[Path] = field(default_factory=list)
     lines: int = 0
     files: list[Path] = field(default_factory=list)
 
@@ -127,7 +130,10 @@ def read_shard(
         try:
             content = path.read_bytes()
         except FileNotFoundError:  # compacted by a run that started meanwhile: its rows stand in the new file
+            if path.is_symlink():  # nobody removed it, but what it leads to
+                raise
             continue
+        damaged = ledger.damaged
         for line in content.splitlines(keepends=True):
             row = decode(line) if line.endswith(b"\n") else None
             if row is None:
@@ -135,6 +141,8 @@ def read_shard(
             else:
                 ledger.lines += "key" in row
                 _take(ledger, row, path)
+        if ledger.damaged > damaged:
+            ledger.damaged_files.append(path)
     return ledger
 
 
@@ -198,7 +206,8 @@ class LedgerWriter:
         """
         line = encode_row(row)
         if os.write(self._descriptor, line) != len(line):
-            raise OSError(28, "No space left on device", str(self.path))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        os.stat(self.path)  # fails where the folder was deleted or renamed under way, and rows would go to nowhere
         self._unsynced += 1
         if sync or self._unsynced >= _SYNC_EVERY:
             self.sync()

@@ -87,7 +87,7 @@ class LockFile:
         try:
             who = json.loads(self.path.read_text(encoding="utf-8"))
             return Holder(str(who["host"]), int(who["pid"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def holder(self) -> str:

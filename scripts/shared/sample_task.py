@@ -1,12 +1,13 @@
 """What a worker gets and gives for one sample; the same for every system."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.shared import atomic_files
+from scripts.shared.disk_errors import disk_errors
 from scripts.shared.errors import JobError, SampleError
 from scripts.shared.fingerprints import SourceStat, digest_bytes, stat_source
 
@@ -77,11 +78,19 @@ def read_at_rest(source: Path, read: Callable[[], Read]) -> tuple[SourceStat, Re
         SampleError: whatever `read` raises; `source_changed` where the file is being written to.
     """
     for _ in range(_TRIES_WHILE_SOURCE_CHANGES):
-        before = stat_source(source)
+        before, inode_before = stat_source(source), _inode_changed_ns(source)
         result = read()
-        if stat_source(source) == before:
+        # A copy that keeps times may come under way too: the inode's own time tells, which nobody can set.
+        if (stat_source(source), _inode_changed_ns(source)) == (before, inode_before):
             return before, result
     raise SampleError("source_changed", f"{source.name} changes while it is read; run again when it is at rest")
+
+
+def _inode_changed_ns(source: Path) -> int:
+    try:
+        return os.stat(source).st_ctime_ns
+    except (OSError, ValueError):
+        return -1
 
 
 def write_files(task: SampleTask, source: SourceStat, contents: dict[str, bytes], facts: dict[str, Any]) -> MadeSample:
@@ -96,22 +105,10 @@ def write_files(task: SampleTask, source: SourceStat, contents: dict[str, bytes]
     Raises:
         JobError: the files cannot be written: disk full, read-only, gone.
     """
-    with disk_errors(task.folder):
+    with disk_errors(task.folder, JobError):
         for name, data in contents.items():
             path = task.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_files.write_synced(path, data)
     files = {name: (len(data), digest_bytes(data)) for name, data in contents.items()}
     return MadeSample(source, files, facts)
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what a disk refuses while a folder is written into a `JobError`: it is not the sample's fault."""
-    try:
-        yield
-    except OSError as error:
-        raise JobError(
-            f"cannot write {error.filename or folder}: {error.strerror}; make room or mend the disk and run "
-            "again: what is finished is kept"
-        ) from error

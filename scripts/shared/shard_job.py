@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.shared import atomic_files, layout
+from scripts.shared.disk_errors import disk_words
 from scripts.shared.errors import JobError, SampleError, StoppedError
 from scripts.shared.fingerprints import UNSEEN, SourceStat, digest_value, stat_source
 from scripts.shared.ledger import LedgerWriter, Row, read_shard
@@ -32,6 +33,7 @@ from scripts.shared.worker_pool import run_groups, run_tasks
 _IN_RECEIPT = ("key", "status", "files", "facts", "error", "message", "source_name")
 _ASK_FOR_LOCK_EVERY_S = 0.5
 _HOPELESS_AFTER = 50  # samples: when these, the first, all failed, something is wrong with all
+_UNREADABLE_IN_A_ROW = 50  # samples: more is no bad sector, but a bad disk
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +92,12 @@ def run_shard(
     dataset_dir = Path(header.dataset_dir)
     lock = LockFile(layout.shard_lock(dataset_dir, header.stage, header.shard))
     with StopRequest(layout.stop_file(dataset_dir)) as stop:
-        if not lock.acquire(wait=False):
-            log.info("[%s] waits for %s, which works on this shard", header.label, lock.holder())
-            _wait_for(lock, header.label, stop)
-        if not lock.supported:
-            log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
         try:
+            if not lock.acquire(wait=False):
+                log.info("[%s] waits for %s, which works on this shard", header.label, lock.holder())
+                _wait_for(lock, header.label, stop)
+            if not lock.supported:
+                log.warning("[%s] this file system has no locks: do not start the same run twice", header.label)
             opened = _identity(plan_path)
             header, samples = read_plan(plan_path)  # again: it may have been replaced while this job waited
             shard = ShardWork(header, dataset_dir, plan_path, opened, equip, combine, group)
@@ -109,10 +111,7 @@ def run_shard(
                 finish(header, {sample.key: shard.rows[sample.key] for sample in samples})
                 shard.write_receipt(receipt, samples)
         except OSError as error:
-            raise JobError(
-                f"[{header.label}] {error.filename2 or error.filename or dataset_dir}: {error.strerror}; run again "
-                "when mended: what is finished is kept"
-            ) from error
+            raise JobError(f"[{header.label}] {disk_words(error, dataset_dir)}") from error
         finally:
             lock.release()
 
@@ -196,14 +195,17 @@ class ShardWork:
         if any(self.rows.get(sample.key, {}).get("status") == "ok" for sample in samples):
             first = set()  # some were made before: there is hope
         tried: Counter[str | None] = Counter()
+        unreadable = 0
         try:
             for sample, result in self._results(missing, unfinished / writer.attempt, function, workers, stop):
                 self.stop_if_replaced()
+                error = result.error if isinstance(result, SampleError) else None
+                unreadable = unreadable + 1 if error == "unreadable" else 0
                 if isinstance(result, SampleError):
+                    self._stop_if_sources_gone(sample, unreadable)
                     self._record_failure(writer, sample, result)
                 else:
                     self.publish(writer, sample, result, self.places.making(unfinished / writer.attempt, sample.key))
-                error = result.error if isinstance(result, SampleError) else None
                 if progress.step(failed=error):
                     writer.append({"rate": {**progress.rate(), "workers": workers}})
                 if sample.key in first:
@@ -317,6 +319,31 @@ class ShardWork:
             source_name=sample.entry.get("source", ""),
         )
         log.warning("[%s] %s failed: %s", self.header.label, sample.key, error)
+
+    def _stop_if_sources_gone(self, sample: PlannedSample, unreadable: int) -> None:
+        """Tell a disk that is gone or ill from a sample that failed.
+
+        Args:
+            sample: failed.
+            unreadable: how many in a row could not be read.
+
+        Raises:
+            JobError: the sources' folder, in which the planner saw this one, is gone or empty; or too many.
+        """
+        folder = Path(self.header.source_dir)
+        if unreadable >= _UNREADABLE_IN_A_ROW:
+            raise JobError(
+                f"[{self.header.label}] {unreadable} samples in a row could not be read: is the disk of {folder} well? "
+                "Those recorded are tried again with --config retry_failed=[unreadable]"
+            )
+        expected = "source" in sample.entry and self._seen(sample) != UNSEEN
+        if not expected or stat_source(self._source(sample)) != UNSEEN:
+            return
+        if not any(os.scandir(folder)):
+            raise JobError(
+                f"[{self.header.label}] {folder} is empty now: is it mounted? Run again when it is: what is finished "
+                "is kept"
+            )
 
     def _append_making(self, writer: LedgerWriter, key: str, *, sync: bool = True, **fields: Any) -> None:
         writer.append({"key": key, "status": "making", **fields}, sync=sync)

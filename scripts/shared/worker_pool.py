@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from scripts.shared.devices import held_locks
 from scripts.shared.errors import JobError, SampleError
 
 _TICK_S = 0.5
@@ -177,6 +178,8 @@ def _answer(worker: "_Worker", pool: list["_Worker"]) -> Iterator[tuple[Any, Any
 
 
 def _how_it_ended(status: int) -> str:
+    if status == -signal.SIGKILL:  # what ends a process where memory does
+        return "was ended by SIGKILL (out of memory? use fewer workers)"
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"
@@ -188,6 +191,7 @@ class _Worker:
     def __init__(self, function: str) -> None:
         ours, theirs = socket.socketpair()
         search_path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        locks, named = held_locks()
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -197,10 +201,10 @@ class _Worker:
                 str(os.getpid()),
                 function,
             ],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *locks],
             stdin=subprocess.DEVNULL,
             # A worker computes with one thread: more would change sums, and the pool already fills the cores.
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": search_path},
+            env={**os.environ, **_ONE_THREAD, **named, "PYTHONPATH": search_path},
         )
         theirs.close()
         self.pipe = Connection(ours.detach())

@@ -20,6 +20,7 @@ SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", 
 EMBEDDINGS = "embeddings"
 _MAX_NAME_BYTES = 255  # of a file, on the file systems in use
 NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # surrogates stand for bytes that are not UTF-8
+_NO_PART = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty part of a path, . or ..
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -117,10 +118,10 @@ def _unnatural(names: list[str]) -> int | None:
 
 
 def _entries(names: list[str]) -> Iterator[SourceEntry]:
-    outputs = embedding_files(name for name in names if not _why_not(name))
+    whys = [_why_not(name) for name in names]
+    outputs = embedding_files(name for name, why in zip(names, whys, strict=True) if not why)
     seen: set[str] = set()
-    for place, name in enumerate(names):
-        wrong = _why_not(name)
+    for place, (name, wrong) in enumerate(zip(names, whys, strict=True)):
         if not wrong and name in seen:
             wrong = ("duplicate", "is listed twice; take one line out")
         output = outputs.get(name, "")
@@ -141,7 +142,7 @@ def _why_not(name: str) -> tuple[str, str] | None:
     """Why a path can be no sample: error class and words."""
     if NO_NAME.search(name):
         return "bad_name", "its name holds control characters or is not UTF-8; rename it"
-    if not name or name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")):
+    if _NO_PART.search(name):
         return "bad_name", "must be a path relative to input_dir, without . or .."
     return None
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts.shared import layout
+from scripts.shared.disk_errors import disk_errors
 from scripts.shared.errors import ConfigError, PlanningError
 from scripts.shared.planning.index_plan import plan_file
 from scripts.shared.planning.made_before import settings_now
-from scripts.shared.planning.planner import disk_errors_named, hold_dataset, link_results
+from scripts.shared.planning.planner import hold_dataset, link_results
 from scripts.shared.planning.plans import PlanMode
 from scripts.shared.planning.stage import Stage
 from scripts.systems import SYSTEMS
@@ -162,7 +163,7 @@ class Upkeep:
         if not mode.plans:
             return path
         if path not in self._asked:
-            with disk_errors_named(stages[0]):
+            with disk_errors(stages[0].dataset_dir, PlanningError, label=f"{stages[0].label}: "):
                 if mode.scratch is None:
                     link_results(stages[0])
                 content = asked(system, dataset, stages)

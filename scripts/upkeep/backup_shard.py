@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.shared import atomic_files, layout
+from scripts.shared.disk_errors import disk_words
 from scripts.shared.errors import JobError, PlanningError, PolymillError
 from scripts.shared.fingerprints import digest_file
 from scripts.shared.ledger import Row, ShardLedger, compact, list_shards, read_shard
@@ -89,10 +90,8 @@ def back_up_shard(task: ShardToBackUp) -> ShardBackup:
 
 def disk_error(label: str, error: OSError, snapshot: Path) -> JobError:
     """What a disk refused, with the mend."""
-    return JobError(
-        f"[{label}] {error.filename2 or error.filename or snapshot}: {error.strerror}; mend it or make room and run "
-        f"again: the next backup goes on from {snapshot}, and earlier snapshots are as they were"
-    )
+    kept = f"the next backup goes on from {snapshot}, and earlier snapshots are as they were"
+    return JobError(f"[{label}] {disk_words(error, snapshot, kept=kept)}")
 
 
 class DamagedError(PolymillError):

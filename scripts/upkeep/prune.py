@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.shared import layout
+from scripts.shared.disk_errors import disk_words
 from scripts.shared.errors import JobError
 from scripts.shared.ledger import Row, ShardLedger, compact, list_shards, read_shard
 from scripts.shared.planning.members import forget_members
@@ -40,9 +41,7 @@ def prune(plan: PrunePlan) -> None:
     try:
         _prune(plan, dataset_dir)
     except OSError as error:
-        raise JobError(
-            f"[{plan.label}] {error.filename or dataset_dir}: {error.strerror}; run again when mended: it goes on"
-        ) from error
+        raise JobError(f"[{plan.label}] {disk_words(error, dataset_dir, kept='it goes on')}") from error
 
 
 def _prune(plan: PrunePlan, dataset_dir: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from scripts.shared import atomic_files
 from scripts.shared.errors import JobError
+from scripts.shared.fingerprints import digest_value
 from scripts.shared.planning.plan_file import empty_file
 
 
@@ -28,7 +29,7 @@ def settle_request(path: Path, asked: Mapping[str, Any], *, scratch: Path | None
     """
     if scratch is not None:
         return empty_file(scratch, f"{'-'.join(path.parts[-4:])}.asked")
-    atomic_files.write_json(path, {"serial": secrets.token_hex(8), "asked": asked})
+    atomic_files.write_json(path, {"serial": secrets.token_hex(8), "asked": asked, "digest": digest_value(asked)})
     return path
 
 
@@ -39,7 +40,10 @@ def read_request(path: Path) -> dict[str, Any]:
         JobError: the file is damaged.
     """
     try:
-        asked: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["asked"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        asked: dict[str, Any] = content["asked"]
+        if digest_value(asked) != content["digest"]:  # a name that is another by one letter is a name all the same
+            raise ValueError("its digest does not fit")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise JobError(f"{path}: not a request that can be used ({error}); run again") from error
     return asked

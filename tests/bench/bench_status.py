@@ -14,7 +14,7 @@ from scripts.shared.config import read_config
 from scripts.shared.ledger import LedgerWriter, list_shards
 from scripts.shared.locks import LockFile
 from scripts.shared.planning.stage import Stage
-from tests.bench.made_up import write_pairs
+from tests.bench.made_up import write
 from tests.bench.measured import rows_of_sizes, run_measured
 from tests.bench.table import Cell, Table
 
@@ -42,7 +42,7 @@ def run() -> Table:
 
 
 def _size(size: int, folder: Path) -> list[list[Cell]]:
-    config = write_pairs(folder / "data", size)
+    config = write(folder / "data", size)
     _in_a_process("-c", _PLAN, str(config))
     rows = [_row(f"{size:,}, planned, nothing made", config)]
     _in_a_process("-m", "tests.bench.made_up", str(config))

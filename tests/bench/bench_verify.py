@@ -18,7 +18,7 @@ from scripts.shared.planning.plans import PlanMode
 from scripts.upkeep.asking import Upkeep
 from scripts.upkeep.request_file import read_request
 from scripts.upkeep.verify import DatasetToVerify, verify_dataset
-from tests.bench.made_up import write_pairs
+from tests.bench.made_up import write
 from tests.bench.table import Cell, Table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def run() -> Table:
 
 
 def _made(folder: Path) -> DatasetToVerify:
-    path = write_pairs(folder / "data", N_SAMPLES)
+    path = write(folder / "data", N_SAMPLES)
     raw = yaml.safe_load(path.read_text())
     raw["clip4mc"]["shard_size"] = SHARD_SIZE
     path.write_text(yaml.safe_dump(raw))

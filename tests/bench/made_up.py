@@ -8,7 +8,6 @@ import json
 import os
 import random
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +15,15 @@ import yaml
 
 from scripts.clip4mc.index import write_index
 from scripts.clip4mc.stage import SAMPLE_FILES, frames_stage
-from scripts.shared import layout
-from scripts.shared.config import load_config
-from scripts.shared.fingerprints import SourceStat, digest_bytes
+from scripts.shared.config import read_config
 from scripts.shared.gate import check_summary
-from scripts.shared.ledger import LedgerWriter
-from scripts.shared.planning.plan_file import read_plan
-from scripts.shared.planning.planner import plan_dataset
+from scripts.shared.planning.stage import Stage
 from scripts.shared.safe_pickle import dumps
-from scripts.shared.sample_task import MadeSample
-from scripts.shared.shard_job import ShardWork
+from tests.bench.finished import finish_stage
 
+NAME = "big"
 _WORDS = ("walk", "dig", "chop", "tree", "cow", "stone", "house", "river", "night", "torch", "iron", "pick", "axe")
-_CONTENT = dict.fromkeys(SAMPLE_FILES, b"made up")
+CONTENT = dict.fromkeys(SAMPLE_FILES, b"made up")
 _FACTS = {
     "decoder": "cpu",
     "fallback": None,
@@ -41,7 +36,7 @@ _FACTS = {
 }
 
 
-def write_pairs(root: Path, n_clips: int) -> Path:
+def write(root: Path, n_clips: int) -> Path:
     """Write `n_clips` one-byte clips, their pairs, and a configuration that names them; returns the latter."""
     clips = root / "clips"
     clips.mkdir(parents=True)
@@ -65,7 +60,7 @@ def write_pairs(root: Path, n_clips: int) -> Path:
         # Without figures: there is nothing in such clips and samples to show.
         "clip4mc": {
             "figures": False,
-            "datasets": {"big": {"pairs": str(root / "pairs.json"), "clips_dir": str(clips)}},
+            "datasets": {NAME: {"pairs": str(root / "pairs.json"), "clips_dir": str(clips)}},
         },
     }
     path = root / "config.yaml"
@@ -83,36 +78,25 @@ def whole_sample() -> dict[str, bytes]:
     )
 
 
-def finish_run(config_path: Path, contents: dict[str, bytes]) -> None:
+def change_one(root: Path) -> None:
+    """Touch one of the clips that `write` wrote."""
+    os.utime(next((root / "clips").iterdir()))
+
+
+def finish_run(config_path: Path, contents: dict[str, bytes] = CONTENT) -> None:
     """Bring a dataset to the state in which a real run leaves it, decoding nothing; all samples hold the same."""
-    config = load_config(yaml.safe_load(config_path.read_text()), lambda _: str(config_path))
-    stage = frames_stage(config, "big")
-    plan = plan_dataset(stage, scratch=None)
-    for shard, plan_path in plan.plans.items():
-        _finish_shard(plan_path, layout.receipt_file(stage.stage_work_dir, shard), contents)
+    stage = frames_stage(read_config(config_path), NAME)
+    plan = finish_stage(stage, lambda _: (contents, _FACTS))
+    index(stage, plan.index_plan)
+
+
+def index(stage: Stage, index_plan: Path) -> None:
+    """Write the index of a finished dataset and ask its gate, as their rules do."""
     files = {name: stage.dataset_dir / file for name, file in
              {"info": "dataset_info.json", "failures": "failures.csv", "summary": "summary.json"}.items()}  # fmt: skip
-    write_index(plan.index_plan, **files)
+    write_index(index_plan, **files)
     check_summary(files["summary"], stage.work_dir / "gate" / "passed.json", max_failed_fraction=0.05)
 
 
-def _finish_shard(plan_path: Path, receipt: Path, contents: dict[str, bytes]) -> None:
-    header, samples = read_plan(plan_path)
-    dataset_dir = Path(header.dataset_dir)
-    writer = LedgerWriter(layout.ledger_dir(dataset_dir, header.stage), header.shard, {"made": "up"})
-    work = ShardWork(header, dataset_dir, plan_path)
-    files = {name: (len(data), digest_bytes(data)) for name, data in contents.items()}
-    folder = layout.unfinished_dir(dataset_dir, header.stage, header.shard)
-    for sample in samples:
-        (folder / sample.key).mkdir(parents=True)
-        for name, data in contents.items():
-            (folder / sample.key / name).write_bytes(data)
-        work.publish(writer, sample, MadeSample(SourceStat(*sample.stat), files, _FACTS), folder / sample.key)
-    writer.append({"rate": {"made": len(samples), "failed": 0, "seconds": 600.0, "at": time.time(), "workers": 8}})
-    writer.close()
-    os.rmdir(folder)
-    work.write_receipt(receipt, samples)
-
-
 if __name__ == "__main__":
-    finish_run(Path(sys.argv[1]), whole_sample() if "--whole" in sys.argv else _CONTENT)
+    finish_run(Path(sys.argv[1]), whole_sample() if "--whole" in sys.argv else CONTENT)

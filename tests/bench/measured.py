@@ -22,13 +22,26 @@ _WATCH = (
 )
 
 
+_COUNTING = Path(__file__).parent / "counting"
+
+
 class Measured(NamedTuple):
-    """What a command printed and took: wall and CPU seconds, peak memory in MiB."""
+    """What a command printed and took.
+
+    Attributes:
+        text: its output.
+        wall_s, cpu_s: seconds.
+        peak_mib: memory in MiB of its largest process.
+        opened, listed, asked: files opened, folders listed, and files asked about by name; programs left out.
+    """
 
     text: str
     wall_s: float
     cpu_s: float
     peak_mib: float
+    opened: int
+    listed: int
+    asked: int
 
 
 def run_measured(command: list[str], cwd: Path) -> Measured:
@@ -37,19 +50,29 @@ def run_measured(command: list[str], cwd: Path) -> Measured:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    started = time.monotonic()
-    ran = subprocess.run(
-        [sys.executable, "-c", _WATCH, *command],
-        cwd=cwd,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=True,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )
-    wall = time.monotonic() - started
+    with tempfile.TemporaryDirectory() as folder:
+        counts = Path(folder, "counts")
+        counts.touch()
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": f"{_COUNTING}:{os.environ.get('PYTHONPATH', '')}",
+            "POLYMILL_COUNTS": str(counts),
+        }
+        started = time.monotonic()
+        ran = subprocess.run(
+            [sys.executable, "-c", _WATCH, *command],
+            cwd=cwd,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=True,
+            env={**os.environ, **environment},
+        )
+        wall = time.monotonic() - started
+        lines = [list(map(int, line.split())) for line in counts.read_text().splitlines()]
+    opened, listed, asked = map(sum, zip(*lines, strict=True))
     peak, cpu = _SAID.findall(ran.stdout)[-1]
-    return Measured(ran.stdout, wall, float(cpu), int(peak) / 1024)
+    return Measured(ran.stdout, wall, float(cpu), int(peak) / 1024, opened, listed, asked)
 
 
 def rows_of_sizes(rows_of: Callable[[int, Path], list[list[Cell]]]) -> list[list[Cell]]:

@@ -1,12 +1,13 @@
-"""docs/scale.md: hours, disk and cost at full scale, computed from the kept results of the benches.
+"""docs/scale.md: hours, disk, planning and limits at full scale, computed from the kept results of the benches.
 
 python -m tests.bench.scale
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -50,6 +51,78 @@ _ENCODING = {  # by name: the row of the bench, and its column
     "ViT-B/32 by ONNX int8": ("encoding of a picture, ONNX int8", "CPU ms"),
 }
 _TRAINED = "ours, short texts cut"
+
+
+PLANNING = """## Planning, status and index
+What the commands around the jobs take: measured, and *computed* for larger datasets by the straight line through the
+two largest sizes measured. A plan grows with the number of samples and no faster; a test counts that. These are CPU
+seconds: where the results lie on a shared disk, add the number of files asked about times what one question takes
+there (`time stat FILE` of one that nobody has asked for lately). In a plan Snakemake itself takes 2 ms and 20 kB a job
+(2,500 jobs, measured).
+"""
+
+LIMITS = """## What comes first, and what to set then
+Computed from the files and rows of one sample; shards of the default size.
+"""
+
+ADVICE = """In the order in which they are met; the figures that are not in a table here are those of common sites, not
+measured:
+
+1. **Files (inodes).** `df -i` and the quota of files run out before bytes. Pack finished samples into tar shards
+   (the targets `X_pack`), and let `output_dir` lie on scratch space that may hold many small files.
+2. **The metadata server.** A plan asks about every source, and about the folder or the files of every sample: see the
+   last column above. Leave `verify` at `cheap` (`full` asks about every file, `digest` reads it), and plan once for a
+   long run rather than often. Keep some thousand recordings a folder, not a million: the embeddings lie as they do.
+3. **The scheduler.** Jobs are shards. Set `shard_size` so that a job takes minutes to an hour and all jobs together
+   stay below the site's `MaxSubmitJobs` (`jobs` in the profile bounds those that wait) and, with job arrays,
+   `MaxArraySize` (1,001 unless the site set it). Samples that have a shard keep it: choose before the first run.
+4. **The planner's memory.** It holds the source list and the shard of each sample, and reads the ledgers shard by
+   shard. Beyond some 5 million samples make several datasets: each is planned by itself when a file of it alone is
+   asked for, and CLIP4MC merges their indexes into one (`results/clip4mc/dataset_info.json`).
+5. **The index.** One file a dataset, written and read whole; the array of embeddings can be mapped into memory, JSON
+   and CSV cannot. Again: several datasets, or the packed shards, which have an index of their own.
+6. **The ledgers.** Each plan reads all of them, one large file after another: on a slow disk this is the time of a
+   plan.
+
+A shard's job reads the plan and the ledger of its shard and no list: it begins as fast at 1,000,000 samples as at
+10,000.
+"""
+
+SCALES = (300_000, 3_000_000, 100_000_000)
+
+
+class Kind(NamedTuple):
+    """What one sample of a system leaves on the disk.
+
+    Attributes:
+        title: of the system.
+        samples: what they are.
+        bench: the results of its commands at scale.
+        looks: files that a plan asks about for each finished sample: its sources, and its folder or each of its files.
+        inodes: files and folders of a sample.
+        stages: stages with shards of their own.
+        ledger: bytes of its rows, all stages.
+        index: the largest file of the index, and its bytes a sample.
+    """
+
+    title: str
+    samples: str
+    bench: str
+    looks: int
+    inodes: int
+    stages: int
+    ledger: int
+    index: tuple[str, int]
+
+
+# Bytes as made-up datasets of 10,000 to 100,000 samples have them.
+KINDS = (
+    Kind("CLIP4MC", "clips", "scale_clips", 2, 4, 1, 680, ("dataset_info.json", 77)),
+    Kind("Speaker", "recordings", "scale_recordings", 2, 1, 1, 600, ("embeddings.npy", 1_024)),
+    Kind("Pose", "captions", "scale_captions", 4, 4, 3, 2_060, ("index.csv", 374)),
+)
+_SHOWN = ("-n, nothing made", "-n, all made", "status", "index")
+_FINISHED = "-n, all made"
 
 
 def results(name: str) -> dict[str, Any]:
@@ -151,6 +224,74 @@ def training_rates() -> dict[str, float | None]:
     return rates or {"an epoch of ViT-B/16": None}
 
 
+def planning_section() -> str:
+    """What the commands around the jobs take: measured, and computed for larger datasets."""
+    rows = []
+    for kind in KINDS:
+        for command in _SHOWN:
+            measured = at_sizes(kind.bench, command)
+            rows += [_cost_row(kind, n, command, cost) for n, cost in sorted(measured.items())]
+            if len(measured) > 1:
+                larger = [n for n in SCALES if n > max(measured)]
+                rows += [_cost_row(kind, n, command, line_through(measured, n), "*") for n in larger]
+    return f"{PLANNING}\n{table(['samples, command', 'CPU s', 'MiB', 'files asked about'], rows)}"
+
+
+def _cost_row(kind: Kind, n: int, command: str, cost: Sequence[float], mark: str = "") -> list[str]:
+    looks = f"{n * kind.looks:,}" if command == _FINISHED else ""
+    seconds, mib = (f"{mark}{number:,.1f}{mark}" if number < 100 else f"{mark}{number:,.0f}{mark}" for number in cost)
+    return [f"{n:,} {kind.samples}, {command}", seconds, mib, looks]
+
+
+def at_sizes(bench: str, command: str) -> dict[int, tuple[float, float]]:
+    """CPU seconds and MiB of a command by the size of the dataset; nothing where that was not measured."""
+    path = RESULTS / f"{bench}.json"
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text(encoding="utf-8"))["table"]
+    found = {}
+    for row in stored["rows"]:
+        size, _, name = row[0].partition(", ")
+        cells = dict(zip(stored["columns"], row, strict=True))
+        if name == command:
+            found[int(size.replace(",", ""))] = (cells["CPU s"], cells["MiB"])
+    return found
+
+
+def line_through(measured: Mapping[int, tuple[float, float]], n: int) -> list[float]:
+    """What n samples take by the straight line through the two largest sizes measured."""
+    few, many = sorted(measured)[-2:]
+    return [
+        low + (high - low) * (n - few) / (many - few) for low, high in zip(measured[few], measured[many], strict=True)
+    ]
+
+
+def shard_size(kind: Kind) -> int:
+    """Samples that one job makes, where the configuration does not say."""
+    schema = (HERE.parents[1] / "config" / "schemas" / f"{kind.title.lower()}.schema.json").read_text(encoding="utf-8")
+    return int(re.findall(r'"shard_size": \{[^}]*"default": (\d+)', schema)[0])
+
+
+def limits_section() -> str:
+    """What a dataset leaves on the disk and asks of the scheduler, and what to set."""
+    head = ["dataset", "files and folders", "shard jobs", "ledgers, GB", "largest index file, GB"]
+    rows = []
+    for kind in KINDS:
+        for n in SCALES:
+            name, size = kind.index
+            jobs = kind.stages * -(-n // shard_size(kind))
+            rows.append(
+                [
+                    f"{kind.title}, {n:,} {kind.samples}",
+                    f"{n * kind.inodes:,}",
+                    f"{jobs:,}",
+                    _digits(n * kind.ledger / 1e9, 1),
+                    f"{_digits(n * size / 1e9, 1)} ({name})",
+                ]
+            )
+    return f"{LIMITS}\n{table(head, rows)}\n{ADVICE}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
@@ -166,7 +307,8 @@ def page() -> str:
         ledger=CLIPS * 750 / 1e9,
     )
     clips = hours_on_gpus("clip", CLIPS, gpu_rates("nvdec", 1, ("360p", "720p", "1080p")))
-    return f"{introduction}\n{cpu_table()}\n{clips}\n{speaker_section()}\n{cnclip_section()}"
+    of_systems = f"{introduction}\n{cpu_table()}\n{clips}\n{speaker_section()}\n{cnclip_section()}"
+    return f"{of_systems}\n{planning_section()}\n{limits_section()}"
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ POLYMILL_FAULT is a JSON object, or a list of several:
     at: the number of the event to strike at, -1 for none;
     how: `before` or `after` the event, or `torn`: after half of what it writes;
     who: `self`, `group` (the plug is pulled), `full` (not killed: the disk is full from here on), or `pause` (not
-        killed: it waits there until a file `<counter>.go` appears).
+        killed: it waits there until a file `<counter>.go` appears);
+    errno: what a `full` disk answers, `ENOSPC` where it is not given; with `EROFS` and `ESTALE` to all of these events.
 """
 
-import errno
+import errno as errors
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ import time
 
 WRAPPED = ("replace", "rename", "unlink", "remove", "rmdir", "write", "fsync")
 NEED_ROOM = ("write", "fsync")
+NOTHING_GOES = (errors.EROFS, errors.ESTALE)
 _real_write = os.write
 
 
@@ -28,8 +30,8 @@ def role():
 
 
 class Fault:
-    def __init__(self, on="", **fault):
-        self.on = on
+    def __init__(self, on="", errno="ENOSPC", **fault):
+        self.on, self.errno = on, getattr(errors, errno)
         self.counter, self.at, self.how, self.who = (fault[name] for name in ("counter", "at", "how", "who"))
         self.folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in fault["folders"])
 
@@ -41,8 +43,9 @@ class Fault:
         def wrapped(path, *arguments, **named):
             concerned = self.concerned(path, named.get("dir_fd"))
             number = self.count(name, concerned) if concerned else -2
-            if self.who == "full" and name in NEED_ROOM and number >= self.at >= 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), concerned)
+            refused = name in NEED_ROOM or self.errno in NOTHING_GOES
+            if self.who == "full" and refused and number >= self.at >= 0:
+                raise OSError(self.errno, os.strerror(self.errno), concerned)
             strikes = number == self.at and self.who != "full"
             if strikes and self.how == "torn" and name == "write":
                 _real_write(path, arguments[0][: len(arguments[0]) // 2])

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.snakemake_run import ROOT, Workplace, contents, finish, leftovers, make_clip, marks, remade
+from tests.faults import places
+from tests.faults.tally import tell
+from tests.snakemake_run import ROOT, Place, Workplace, contents, finish, leftovers, make_clip, marks, remade
 
+LONG_S = 300  # on a machine with much else to do
 Expected = Callable[[Workplace], dict[str, str]]
 
 
@@ -37,7 +40,7 @@ def finished(fresh: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Work
 class Paused:
     """A run that waits at an event until `go`."""
 
-    here: Workplace
+    here: Place
     process: "subprocess.Popen[str]"
 
     @property
@@ -53,10 +56,12 @@ class Paused:
 def pause() -> Iterator[Callable[..., Paused]]:
     started: list[Paused] = []
 
-    def start(here: Workplace, *, on: str, at: int = 0, how: str = "before", arguments: tuple[str, ...] = ()) -> Paused:
+    def start(
+        here: Place, *, on: str, at: int = 0, how: str = "before", arguments: tuple[str, ...] = (), below: str = ""
+    ) -> Paused:
         fault = {
             "counter": str(here.folder / "events"),
-            "folders": [str(here.folder / "results"), str(here.folder / "work")],
+            "folders": [below] if below else [str(here.folder / "results"), str(here.folder / "work")],
             "on": on,
             "at": at,
             "how": how,
@@ -65,7 +70,7 @@ def pause() -> Iterator[Callable[..., Paused]]:
         environment = {"PYTHONPATH": str(ROOT / "tests" / "faults"), "POLYMILL_FAULT": json.dumps(fault)}
         paused = Paused(here, here.start(*arguments, cores=1, environment=environment))
         started.append(paused)
-        end = time.monotonic() + 60
+        end = time.monotonic() + LONG_S
         while not (here.folder / "events.struck").exists():
             assert paused.process.poll() is None, paused.process.communicate()[0]
             assert time.monotonic() < end, "the event never came"
@@ -82,8 +87,8 @@ def pause() -> Iterator[Callable[..., Paused]]:
 
 def wait_for_text(folder: Path, text: str) -> None:
     """Wait until a log in the folder says something."""
-    end = time.monotonic() + 60
-    while not any(text in path.read_text() for path in folder.glob("*.log")):
+    end = time.monotonic() + LONG_S
+    while not any(text in path.read_text() for path in folder.rglob("*.log")):
         assert time.monotonic() < end, f"{text!r} never came"
         time.sleep(0.05)
 
@@ -239,3 +244,43 @@ def test_a_clip_replaced_under_way_is_made_from_the_new_one(
     undisturbed.make()
     assert contents(here.dataset) == contents(undisturbed.dataset)
     assert here.run().nothing_to_do
+
+
+# A row of the first sample of a shard, in the job of each system.
+JOBS = {"speaker": "rule_embed.py write", "pose": "rule_generate.py write", "fgclip": "rule_facts.py write"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("system", JOBS)
+def test_two_runs_and_an_orphan_at_once_make_nothing_twice_in_any_system(
+    system: str, pause: Callable[..., Paused], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here = places.fresh(system, tmp_path / "here", tmp_path_factory)
+    orphan = pause(here, on=JOBS[system], at=1)
+    named = f"another run (pid {orphan.process.pid} on {socket.gethostname()}) works on "
+    second = here.run("--nolock")
+    assert second.code != 0
+    assert named in second.text
+    assert "Traceback (most recent" not in second.text
+    orphan.process.kill()
+    orphan.process.wait()
+    assert here.run("--unlock").code == 0
+    third = here.start()
+    wait_for_text(here.folder / "logs", f"waits for pid {orphan.pid} on ")
+    fourth = here.run("--nolock")
+    assert fourth.code != 0
+    assert "another run (pid " in fourth.text
+    before = written(here)
+    orphan.go()
+    ended = finish(third, 600)
+    assert ended.code == 0, ended.text
+    assert {name: mark for name, mark in written(here).items() if name in before} == before
+    places.assert_as_if_undisturbed(here, tmp_path_factory)
+    tell("two runs and an orphaned job at once", systems=system, tried=1)
+
+
+def written(here: Place) -> dict[str, int]:
+    """Inode of every file of a sample."""
+    found = [path for path in here.dataset.rglob("*") if path.is_file() and ".state" not in path.parts]
+    return {str(path): path.stat().st_ino for path in found}

@@ -28,9 +28,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     for name in ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "tests", "docs"):
         (folder / name).symlink_to(ROOT / name)
-    recordings = {"input_dir": "tests/data/demo/speaker/audio/carlo_it", "runtime": "dvector"}
+    recordings = {"input_dir": "tests/data/demo/speaker/audio/carlo_it", "runtime": "dvector", "workers": 1}
     (folder / "speaker.yaml").write_text(json.dumps({"speaker": {"datasets": {"studio": recordings}}}))
-    poses = {"captions": "tests/data/demo/pose/captions.txt", "select": "first:3"}
+    poses = {"captions": "tests/data/demo/pose/captions.txt", "select": "first:3", "workers": 1}
     toy = {"checkpoints": "tiny", "motions": "tests/data/demo/pose"}
     (folder / "pose.yaml").write_text(json.dumps({"pose": {**toy, "datasets": {"tenk": poses}}}))
     make_demo(folder / "mine", n=40)
@@ -41,7 +41,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cnclip.yaml").write_text(json.dumps({"cnclip": one_block}))
     make_dataset(folder / "clips", n_train=8, n_test=4)
     made: dict[str, Any] = yaml.safe_load((folder / "clips" / "config.yaml").read_text(encoding="utf-8"))["fgclip"]
-    few = {"figures": False, "overlays": False, "shown_most": 1, "calibration_videos": 2}
+    few = {"figures": False, "overlays": False, "shown_most": 1, "calibration_videos": 2, "workers": 1}
     full = {"preset": "tiny", "dataset": "ucf", "batch_size": 4, "max_steps": 2}
     videos = {"datasets": {"ucf": made["datasets"]["proof"] | few}, "runs": {"full": full}, "clip": "tiny"}
     (folder / "fgclip.yaml").write_text(json.dumps({"fgclip": videos}))

@@ -52,3 +52,24 @@ def test_cards_are_said_to_be_unmeasured_until_they_are(kept: Path) -> None:
     section = scale.cnclip_section()
     assert "| an epoch of ViT-B/16, batches of 128 | 1000.0 | 0.6 | 0.3 | 0.1 | 0.1 |" in section
     assert "| decoding and encoding, some model | 4000.0 | 0.1 | 0.1 | 0.0 | 0.0 |" in section
+
+
+def test_what_larger_datasets_take_lies_on_the_line_through_the_two_largest_measured(kept: Path) -> None:
+    columns = ["samples, command", "wall s", "CPU s", "MiB"]
+    made = [[f"{n:,}, -n, all made", None, cpu, mib] for n, cpu, mib in
+            ((1_000, 99.0, 9), (10_000, 2.0, 140), (100_000, 6.5, 230))]  # fmt: skip
+    write(kept / "scale_recordings.json", columns, made)
+    section = scale.planning_section()
+    assert "| 100,000 recordings, -n, all made | 6.5 | 230 | 200,000 |" in section
+    assert "| 300,000 recordings, -n, all made | *16.5* | *430* | 600,000 |" in section
+    assert "| 100,000,000 recordings, -n, all made | *5,002* | *100,130* | 200,000,000 |" in section
+    assert "clips" not in section
+
+
+def test_a_dataset_leaves_as_many_files_and_jobs_as_its_samples_and_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scale.shard_size(scale.KINDS[1]) >= 1_000
+    monkeypatch.setattr(scale, "shard_size", lambda kind: {1: 2_000, 3: 2_500}[kind.stages])
+    section = scale.limits_section()
+    assert "| CLIP4MC, 300,000 clips | 1,200,000 | 150 | 0.2 | 0.023 (dataset_info.json) |" in section
+    assert "| Pose, 3,000,000 captions | 12,000,000 | 3,600 | 6.2 | 1.1 (index.csv) |" in section
+    assert "| Speaker, 100,000,000 recordings | 100,000,000 | 50,000 | 60.0 | 102.4 (embeddings.npy) |" in section

@@ -49,3 +49,14 @@ def test_a_script_takes_what_a_rule_gives(script: str) -> None:
         if name not in METHODS and not any(there is None or name in there for there in named):
             lacking.append(f"{section}.{name}")
     assert lacking == []
+
+
+WITH_GPU = [script for script, texts in RULES.items() if any(re.search(r"^ {8}gpu=", text, re.M) for text in texts)]
+
+
+@pytest.mark.parametrize("script", WITH_GPU)
+def test_a_script_heeds_how_many_gpus_the_run_gives_its_job(script: str) -> None:
+    # `--resources gpu=0`, which is the profile local_cpu, tells the job 0 on a machine that has some.
+    asked_for = [re.search(r"^ {8}gpu=0,", text, re.M) is None for text in RULES[script]]
+    heeded = 'snakemake.resources.get("gpu", 0)' in (ROOT / script).read_text(encoding="utf-8")
+    assert heeded == any(asked_for)

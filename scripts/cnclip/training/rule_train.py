@@ -17,6 +17,6 @@ if __name__ == "__main__":
             lmdb=Path(snakemake.input.train).parent,
             run_dir=run_dir,
             teacher=Path(snakemake.params.teacher) if snakemake.params.teacher else None,
-            gpus=snakemake.params.gpus,
+            gpus=snakemake.params.gpus if snakemake.resources.get("gpu", 0) else [],
         )
         draw_training(run_dir, Path(snakemake.output.figure))

@@ -15,7 +15,7 @@ if __name__ == "__main__":
             num_frames=snakemake.params.num_frames,
             frame_chunk=snakemake.params.frame_chunk,
             num_workers=snakemake.threads - 1,
-            gpus=snakemake.params.gpus,
+            gpus=snakemake.params.gpus if snakemake.resources.get("gpu", 0) else [],
             jobs_per_gpu=snakemake.params.jobs_per_gpu,
         )
         # The features are no output, which Snakemake would delete before the job: other runs read them too.

@@ -17,6 +17,6 @@ if __name__ == "__main__":
             records=Path(snakemake.input.records),
             run_dir=run_dir,
             features=Path(features) if features else None,
-            gpus=snakemake.params.gpus,
+            gpus=snakemake.params.gpus if snakemake.resources.get("gpu", 0) else [],
         )
         draw_training(run_dir, Path(snakemake.output.figure), pdf=False)

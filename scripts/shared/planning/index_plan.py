@@ -52,7 +52,7 @@ def settle(stage: Stage, keys: Sequence[str], shards: Sequence[str], scratch: Pa
     head = {
         "dataset_dir": str(stage.dataset_dir),
         "stage": stage.name,
-        "settings": stage.index,
+        "settings": {**(stage.index or {}), **stage.index_of_list()},
         "shards": list(shards),
     }
     digest = digest_value([head, str(stage.dataset_dir.absolute()), list(keys)])
@@ -64,6 +64,11 @@ def settle(stage: Stage, keys: Sequence[str], shards: Sequence[str], scratch: Pa
     lines = b",\n".join(json.dumps(key).encode() for key in keys)
     atomic_files.write_bytes(path, closed(first.encode() + b"\n" + lines + b"\n"))
     return path
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether an index plan is there and cannot be used."""
+    return path.exists() and _read_digest(path) is None
 
 
 def _read_digest(path: Path) -> str | None:

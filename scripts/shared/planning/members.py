@@ -14,7 +14,7 @@ from pathlib import Path
 from scripts.shared import atomic_files, ledger
 from scripts.shared.errors import PlanningError
 
-_LINE = re.compile(r"(\d+) (.+)")
+_LINE = re.compile(r"([0-9]{1,18}) (.+)")
 _UNFIT = re.compile("[\n\r\0\ud800-\udfff]")
 _CLOSE = b"# 1 "
 _CLOSE_OF_ANY = re.compile(rb"# (\d+) [0-9a-f]{8}\n")
@@ -28,11 +28,32 @@ class Members:
         shard_of: number of the shard by key.
         damaged: lines of the file that could not be used.
         unsaved: keys that stand in no file yet, in order.
+        recalled: keys that the file had lost, and a ledger knows.
     """
 
     shard_of: dict[str, int] = field(default_factory=dict)
     damaged: int = 0
     unsaved: list[str] = field(default_factory=list)
+    recalled: int = 0
+
+    def recall(self, keys: Iterable[str], ledger_folders: Iterable[Path]) -> None:
+        """Give unknown keys the shard whose ledger has a row of them: the file may have lost whole saves.
+
+        Args:
+            keys: all that are wanted.
+            ledger_folders: ledgers of all stages; they are read where a key is unknown only.
+
+        Raises:
+            PlanningError: a newer version of Polymill wrote a ledger.
+        """
+        unknown = {key for key in keys if key not in self.shard_of}
+        for folder in ledger_folders if unknown else ():
+            for shard, known in ledger.keys_by_shard(folder):
+                found = sorted(unknown & known)
+                self.shard_of.update(dict.fromkeys(found, int(shard)))
+                self.unsaved += found
+                self.recalled += len(found)
+                unknown.difference_update(found)
 
     def assign(self, keys: Iterable[str], shard_size: int) -> None:
         """Give each unknown key a shard: the last one while it has room, then new ones.
@@ -90,6 +111,7 @@ def read_members(path: Path, ledger_folders: Iterable[Path]) -> Members:
                 for key in sorted(keys - members.shard_of.keys()):
                     members.shard_of[key] = int(shard)
                     members.unsaved.append(key)
+                    members.recalled += 1
     # What is whole in a damaged block and in no ledger is right most likely, and costs one sample where it is not.
     _take(members, doubtful)
     return members

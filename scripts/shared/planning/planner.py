@@ -4,17 +4,21 @@ It runs in the process that the user started, before any job. Whatever is not a 
 ...) is given a scratch folder, and then nothing is written: a shard whose plan would change gets an empty file there.
 """
 
+import json
+import os
 import shutil
+import time
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scripts.shared import atomic_files, layout, ledger
 from scripts.shared.dataset_dir import put_link
+from scripts.shared.disk_errors import disk_errors, disk_words
 from scripts.shared.errors import PlanningError
 from scripts.shared.locks import LockFile
 from scripts.shared.planning import index_plan
@@ -24,6 +28,8 @@ from scripts.shared.planning.members import Members, read_members, save_members,
 from scripts.shared.planning.plan_file import empty_file, read_header, write_plan
 from scripts.shared.planning.shard_status import ShardStatus, compare_shard, needs_new_plan
 from scripts.shared.planning.stage import Stage
+
+_CLOCKS_DIFFER_NS = 60 * 10**9  # of a file server and its clients
 
 _held_locks: list[LockFile] = []
 
@@ -66,20 +72,8 @@ def plan_dataset(stage: Stage, *, scratch: Path | None) -> DatasetPlan:
         PlanningError: the list cannot be read, too many sources are gone, another run is planning, or a newer version
             wrote the results. Nothing was written. Or the disk is full or read-only.
     """
-    with disk_errors_named(stage):
+    with disk_errors(stage.dataset_dir, PlanningError, label=f"{stage.label}: "):
         return _plan(stage, scratch)
-
-
-@contextmanager
-def disk_errors_named(stage: Stage) -> Iterator[None]:
-    """Turn what a disk refuses into an error that a user can mend."""
-    try:
-        yield
-    except OSError as error:
-        raise PlanningError(
-            f"{stage.label}: {error.filename or stage.dataset_dir}: {error.strerror}; run again when mended: what is "
-            "finished is kept"
-        ) from error
 
 
 def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
@@ -87,7 +81,8 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         hold_dataset(stage)
     wanted = read_wanted(stage)
     members = read_members(layout.members_file(stage.dataset_dir), all_ledgers(stage))
-    notes = stage.remarks() + _damage_note(members, stage)
+    members.recall(wanted.keys, all_ledgers(stage))
+    notes = stage.remarks() + damage_note(members, stage)
     known = len(members.shard_of)
     members.assign(wanted.keys, stage.shard_size)
     by_shard: dict[str, array[int]] = defaultdict(lambda: array("l"))
@@ -110,15 +105,43 @@ def _plan(stage: Stage, scratch: Path | None) -> DatasetPlan:
         stage = _decided(stage, plan, wanted)
         link_results(stage)
         _tidy(stage)
+        _date_down(stage)
         save_members(layout.members_file(stage.dataset_dir), members)
         if not stage.own_folders:
             hand_over(stage, _released(stage, statuses, ledgers), wanted)
     plan.means = stage.means
+    damage = _Damage()
     for status in statuses:
-        plan.plans[status.shard] = _settle(stage, status, wanted, scratch)
+        plan.plans[status.shard] = _settle(stage, status, wanted, scratch, damage)
     if stage.index is not None:
+        damage.files += [index] if index_plan.is_damaged(index) else []
         plan.index_plan = index_plan.settle(stage, wanted.keys, list(plan.plans), scratch)
+    plan.notes += damage.notes(stage)
     return plan
+
+
+@dataclass
+class _Damage:
+    """What settling the plans found.
+
+    Attributes:
+        files: plans and receipts that cannot be used.
+        lost_rows: samples without a row, of shards whose jobs had made all.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    lost_rows: int = 0
+
+    def notes(self, stage: Stage) -> list[str]:
+        found = []
+        if self.files:
+            more = f" and {len(self.files) - 1:,} more" if len(self.files) > 1 else ""
+            found.append(f"{self.files[0]}{more}: damaged, or of another version; made anew")
+        if self.lost_rows:
+            found.append(
+                f"{stage.ledger_dir}: {self.lost_rows:,} rows of finished samples are gone: these are made again"
+            )
+        return found
 
 
 def _released(
@@ -158,7 +181,7 @@ def hold_dataset(stage: Stage) -> None:
                 f"{stage.label}: another run ({lock.holder()}) works on {stage.dataset_dir}; wait for it or stop it"
             )
     except OSError as error:
-        raise PlanningError(f"{stage.label}: cannot write in {stage.dataset_dir}: {error.strerror}") from error
+        raise PlanningError(f"{stage.label}: cannot write {disk_words(error, stage.dataset_dir)}") from error
     layout.stop_file(stage.dataset_dir).unlink(missing_ok=True)  # it was meant for an earlier run
     _held_locks.append(lock)
 
@@ -176,11 +199,12 @@ def all_ledgers(stage: Stage) -> list[Path]:
     return sorted(state.glob("*/ledger"))
 
 
-def _damage_note(members: Members, stage: Stage) -> list[str]:
-    if not members.damaged:
+def damage_note(members: Members, stage: Stage) -> list[str]:
+    """What the user should know of the members file; nothing where it was whole."""
+    if not members.damaged and not members.recalled:
         return []
-    path = layout.members_file(stage.dataset_dir)
-    return [f"{path}: {members.damaged} damaged line(s); what the ledgers know was put back"]
+    what = f"{members.damaged} damaged line(s)" if members.damaged else f"{members.recalled:,} lines were lost"
+    return [f"{layout.members_file(stage.dataset_dir)}: {what}; what the ledgers know was put back"]
 
 
 def _gone_note(stage: Stage, members: Members, wanted: EntryList, known: int) -> list[str]:
@@ -206,13 +230,21 @@ def _stop_if_sources_gone(stage: Stage, statuses: list[ShardStatus], wanted: Ent
         )
 
 
-def _settle(stage: Stage, status: ShardStatus, wanted: EntryList, scratch: Path | None) -> Path:
+def _settle(stage: Stage, status: ShardStatus, wanted: EntryList, scratch: Path | None, damage: _Damage) -> Path:
     """Write a shard's plan where it must change; the file that stands for it."""
     path = layout.plan_file(stage.stage_work_dir, status.shard)
     receipt = layout.receipt_file(stage.stage_work_dir, status.shard)
     if scratch is None and status.stale_ledger:
         _compact(stage, status.shard)
-    if not needs_new_plan(status, read_header(path), has_receipt=receipt.exists()):
+    header, has_receipt = read_header(path), receipt.exists()
+    if has_receipt and not _is_receipt(receipt):
+        damage.files.append(receipt)
+        has_receipt = False
+    if header is None and path.exists():
+        damage.files.append(path)
+    if has_receipt and header is not None and header.want == status.header.want:
+        damage.lost_rows += status.reasons["new"]
+    if not needs_new_plan(status, header, has_receipt=has_receipt) and has_receipt == receipt.exists():
         return path
     if scratch is not None:
         return empty_file(scratch, f"{stage.system}-{stage.dataset}-{stage.name}-{status.shard}.plan-changed")
@@ -220,6 +252,13 @@ def _settle(stage: Stage, status: ShardStatus, wanted: EntryList, scratch: Path 
     receipt.unlink(missing_ok=True)
     write_plan(path, status.header, status.plan_lines(wanted))
     return path
+
+
+def _is_receipt(path: Path) -> bool:
+    try:
+        return bool({"shard", "ok", "failed", "digest"} <= json.loads(path.read_bytes()).keys())
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
 
 
 def _tidy(stage: Stage) -> None:
@@ -232,6 +271,22 @@ def _tidy(stage: Stage) -> None:
             if lock.supported:
                 shutil.rmtree(unfinished, ignore_errors=True)
             lock.release()
+
+
+def _date_down(stage: Stage) -> None:
+    """Date what is of the future to now, where the clock was set back since.
+
+    Snakemake refuses a job whose input is newer than what it made, and sees no need to make an index again that is
+    newer than its receipts.
+    """
+    latest = time.time_ns() + _CLOCKS_DIFFER_NS
+    folders = (stage.dataset_dir, stage.dataset_dir / "figures")
+    indexes = (entry for folder in folders if folder.is_dir() for entry in os.scandir(folder))
+    files = [Path(entry.path) for entry in indexes if entry.is_file(follow_symlinks=False)]
+    for path in files + list(stage.work_dir.rglob("*.json")):
+        with suppress(FileNotFoundError):
+            if os.stat(path).st_mtime_ns > latest:
+                os.utime(path)
 
 
 def _compact(stage: Stage, shard: str) -> None:

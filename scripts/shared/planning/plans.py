@@ -89,4 +89,6 @@ class Plans:
             PlanningError: the list has no such sample.
         """
         mode = self._mode()
-        return plan_single(stage, key, scratch=mode.scratch, inner=not mode.plans)
+        plan = plan_single(stage, key, scratch=mode.scratch, inner=not mode.plans)
+        sys.stderr.writelines(f"{stage.label}: {note}\n" for note in plan.notes)
+        return plan

@@ -36,7 +36,9 @@ def describe(plan: DatasetPlan, stage: Stage, *, cores: int) -> list[str]:
     if plan.n_unwanted:
         lines.append(f"  {plan.n_unwanted:,} samples on record are no longer wanted: kept on disk, in no index")
     if damaged := sum(status.damaged_rows for status in plan.statuses):
-        lines.append(f"  {damaged:,} damaged ledger lines in {stage.ledger_dir}: their samples are made again")
+        files = [path for status in plan.statuses for path in status.damaged_files]
+        more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        lines.append(f"  {damaged:,} damaged ledger lines in {files[0]}{more}: their samples are made again")
     lines += [f"  {note}" for note in plan.notes]
     if reasons:
         lines.append("  " + _needs(plan, stage, cores))

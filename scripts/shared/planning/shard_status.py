@@ -35,6 +35,7 @@ class ShardStatus:
         answered: serials of plans whose jobs made samples that must be made once more.
         n_seen_before, n_gone: sources that were seen when their samples were made, and those not seen now.
         damaged_rows: ledger lines that cannot be used.
+        damaged_files: where these stand.
         rate: samples a second and worker of the newest job, None where unknown.
         stale_ledger: whether the ledger holds much that no longer counts.
         released: see `claims.released`; empty where samples have folders of their own.
@@ -51,6 +52,7 @@ class ShardStatus:
     n_seen_before: int = 0
     n_gone: int = 0
     damaged_rows: int = 0
+    damaged_files: list[Path] = field(default_factory=list)
     rate: float | None = None
     stale_ledger: bool = False
     released: dict[str, str] = field(default_factory=dict)
@@ -148,6 +150,7 @@ def _count(status: ShardStatus, row: Row | None, why: str | None, *, gone: bool)
 
 def _judge_ledger(status: ShardStatus, ledger: ShardLedger) -> None:
     status.damaged_rows = ledger.damaged
+    status.damaged_files = ledger.damaged_files
     status.stale_ledger = len(ledger.files) > 3 or ledger.lines > 2 * len(ledger.rows) + 20 or ledger.damaged > 0
     for rate in ledger.rates[-1:]:
         if rate["seconds"] > 0:

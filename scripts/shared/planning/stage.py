@@ -76,6 +76,8 @@ class Stage:
         choose: which positions of the list are wanted, from its keys; ascending.
         index: all that the index files depend on besides the samples; None where a later stage of the dataset has the
             index, which then speaks for the shards of this one too.
+        index_of_list: gives what they depend on of the source list's own words; asked once the list was read, where the
+            stage has the index.
         explain_gone: says in words why keys are no longer wanted, from those keys and the new ones; or nothing.
         options: what the user asks of this run.
         link: where a link to `dataset_dir` belongs, when the user chose a folder outside the results.
@@ -118,6 +120,7 @@ class Stage:
     upstream: str = ""
     made_before: Mapping[str, str] = field(default_factory=dict)
     part: bool = False
+    index_of_list: Callable[[], dict[str, Any]] = dict
 
     @property
     def stage_work_dir(self) -> Path:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.shared import atomic_files
+from scripts.shared.devices import held_locks, keep_locks
 from scripts.shared.errors import ConfigError, JobError, PolymillError, StoppedError
 from scripts.shared.stop_request import StopRequest
 from scripts.shared.worker_process import end_with_parent
@@ -81,8 +82,10 @@ def run_processes(module: str, settings: Path, n: int, *, label: str) -> None:
 
 def _start(module: str, settings: Path, rank: int, n: int, folder: Path) -> _Worker:
     last_word = folder / f"last-word.{rank}.json"
+    locks, named = held_locks()
     environment = {
         **os.environ,
+        **named,
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(n),
@@ -98,6 +101,7 @@ def _start(module: str, settings: Path, rank: int, n: int, folder: Path) -> _Wor
     process = subprocess.Popen(
         [sys.executable, "-m", module, str(settings)],
         env=environment,
+        pass_fds=locks,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -173,6 +177,7 @@ def worker_main(train: Callable[[Path], None]) -> None:
         train: takes the settings file.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    keep_locks()
     if parent := os.environ.get(_PARENT):
         end_with_parent(int(parent), by=signal.SIGTERM)  # so that an orphan ends too, with a checkpoint
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -188,7 +188,8 @@ def picture_ms() -> dict[str, float]:
 def job_ms(root: Path) -> dict[str, float]:
     """Wall milliseconds of a pose by stage, through shard jobs with the GPU and all CPU cores."""
     from scripts.pose.stage import pose_stages  # noqa: F401 - a missing package is told before a model is written
-    from tests.bench.pose.pose_job import FUNCTIONS, MADE_UP, read_config, run_stages, write_config
+    from scripts.shared.config import read_config
+    from tests.bench.pose.pose_job import FUNCTIONS, MADE_UP, run_stages, write_config
     from tests.pose_models import random_xl_model
     from tests.pose_place import write_clip
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.shared.config import read_config
 from tests.bench.pose.full_size import write_clip
-from tests.bench.pose.pose_job import FUNCTIONS, read_config, run_stages, write_config
+from tests.bench.pose.pose_job import FUNCTIONS, run_stages, write_config
 from tests.bench.pose.toy import toy_file
 from tests.bench.table import Cell, Table
 from tests.pose_models import random_xl_model

@@ -1,11 +1,7 @@
-"""A list of captions, its three stages and their jobs, as benches run them.
-
-python -m tests.bench.pose.pose_job CONFIG    finish the run that CONFIG describes, with made-up samples
-"""
+"""A list of captions, its three stages and their jobs, as benches run them."""
 
 import itertools
 import json
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -15,18 +11,12 @@ from typing import Any
 import yaml
 
 from scripts.pose.groups import group
-from scripts.pose.index import write_index
-from scripts.pose.model_choice import choose_model
-from scripts.pose.model_files.conversion import convert
 from scripts.pose.stage import pose_stages
 from scripts.shared import layout
-from scripts.shared.config import load_config
-from scripts.shared.gate import check_summary
 from scripts.shared.job_gpu import hold_torch_device
 from scripts.shared.planning.planner import DatasetPlan, plan_dataset
 from scripts.shared.planning.stage import Stage
 from scripts.shared.shard_job import run_shard
-from tests.pose_models import SMALL_HEADS
 
 NAME = "many"
 FUNCTIONS = {
@@ -38,6 +28,7 @@ MADE_UP = {
     stage: f"tests.bench.pose.made_up:make_{what}"
     for stage, what in (("text", "text"), ("generate", "pose"), ("render", "picture"))
 }
+_WHERE = ("", " in the rain", " on the beach", " at home")
 _WHO = ("person", "man", "woman", "child", "dancer", "boxer", "gymnast", "figure", "runner", "skater")
 _DOES = ("walks", "runs", "jumps", "crawls", "turns", "waves", "kicks", "punches", "kneels", "bows")
 _HOW = ("slowly", "fast", "twice", "happily", "sideways", "backwards", "again", "carefully", "boldly", "in a circle")
@@ -46,10 +37,11 @@ _THEN = ("stops", "sits down", "looks up", "falls", "turns left", "turns right",
 
 
 def captions(n: int) -> list[str]:
-    """Different captions, at most 48,000."""
-    words = itertools.product(_DOES, _ARMS, _HOW, _THEN, _WHO)
+    """Different captions, at most 192,000."""
+    words = itertools.product(_WHERE, _DOES, _ARMS, _HOW, _THEN, _WHO)
     return [
-        f"A {who} {does} {how} with {arms}, then {then}" for does, arms, how, then, who in itertools.islice(words, n)
+        f"A {who} {does} {how}{where} with {arms}, then {then}"
+        for where, does, arms, how, then, who in itertools.islice(words, n)
     ]
 
 
@@ -68,11 +60,6 @@ def write_config(folder: Path, n: int, **options: Any) -> Path:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**folders, "pose": {"datasets": {NAME: dataset}}}), encoding="utf-8")
     return path
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The configuration with its defaults."""
-    return load_config(yaml.safe_load(path.read_text(encoding="utf-8")), lambda _: str(path))
 
 
 def run_stages(
@@ -109,22 +96,3 @@ def _run_job(stage: Stage, plan: Path, receipt: Path, function: str, *, workers:
         run_shard(plan, receipt, function=function, versions={}, workers=workers, equip=equip, group=group)
     else:
         run_shard(plan, receipt, function=function, versions={}, workers=workers)
-
-
-def finish_run(config: Mapping[str, Any]) -> None:
-    """Bring a new dataset to the state in which a real run leaves it, with made-up samples."""
-    _, plan = run_stages(config, MADE_UP, workers=1)
-    model = choose_model(config, NAME)
-    if model.official is not None:
-        convert(model.official, model.path, heads=SMALL_HEADS)
-    (last,) = [stage for stage in pose_stages(config, NAME) if stage.index is not None]
-    results = last.dataset_dir
-    outputs = {name: results / f"{name}.{suffix}" for name, suffix in
-               (("index", "csv"), ("failures", "csv"), ("summary", "json"))}  # fmt: skip
-    outputs |= {name: results / "figures" / f"{name}.png" for name in ("failures_by_class", "throughput")}
-    write_index(plan.index_plan, outputs=outputs, title=f"pose {NAME}")
-    check_summary(outputs["summary"], last.work_dir / "gate" / "passed.json", max_failed_fraction=0.05)
-
-
-if __name__ == "__main__":
-    finish_run(read_config(Path(sys.argv[1])))

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from scripts.pose import caption_list
+from scripts.pose.caption_list import CaptionList
 from scripts.pose.stage import key_of_pose, pose_stages, preview_files
 from scripts.shared.config import load_config
 from scripts.shared.errors import ConfigError, PlanningError
@@ -55,6 +57,51 @@ def test_all_stages_have_the_same_samples_and_each_is_made_from_the_one_before(t
     keys = [[entry.key for entry in stage.read_list()] for stage in stages]
     assert keys == [["waving", "sitting", "他在走路"]] * 3
     assert stages[0].remarks() == ["1 more in the list, which repeat a caption: each caption is made once"]
+
+
+def test_stages_are_described_without_reading_the_list_and_a_process_reads_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    really = caption_list.read_captions
+    monkeypatch.setattr(caption_list, "read_captions", lambda path, **named: read.append(path) or really(path, **named))
+    asked = config(tmp_path, previews=["waving"])
+    stages = pose_stages(asked, "tenk")
+    assert not read  # a job of a run describes them too
+    for stage in stages:
+        stage.read_list()
+    assert stages[2].index_of_list()["captions"]["waving"] == "A person waving"
+    assert preview_files(asked, "tenk")
+    assert read == [tmp_path / "list.txt"]
+    (tmp_path / "list.txt").write_text("A person who is new\n")
+    assert [entry.key for entry in pose_stages(asked, "tenk")[0].read_list()] == ["who_is_new"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "needed"),
+    [
+        ("A person waving\n", False), ("A person waving#24\n", False), ("A person waving#NA\n", True),
+        ("A person waves\nA person sits# \tna\n", True), ("A NA person # sits\n", False),
+    ],
+)  # fmt: skip
+def test_a_length_that_is_left_to_the_model_is_seen_without_taking_the_list_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, needed: bool
+) -> None:
+    path = tmp_path / "captions.txt"
+    path.write_text(lines)
+    assert CaptionList({"captions": path}).needs_lengths() == needed
+    (tmp_path / "captions.jsonl").write_text(
+        "".join(json.dumps({"caption": line}) + "\n" for line in lines.split("\n") if line)
+    )
+    assert CaptionList({"captions": tmp_path / "captions.jsonl"}).needs_lengths() == needed
+    if not needed:
+        monkeypatch.setattr(caption_list, "read_captions", None)
+        assert not CaptionList({"captions": path}).needs_lengths()
+
+
+def test_a_list_that_cannot_be_read_says_so_where_lengths_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(PlanningError, match=r"gone\.txt: No such file"):
+        CaptionList({"captions": tmp_path / "gone.txt"}).needs_lengths()
 
 
 def test_a_sample_names_its_files_its_source_and_its_own_length(tmp_path: Path) -> None:

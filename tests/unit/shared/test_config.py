@@ -6,7 +6,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts.shared.config import SCHEMA_DIR, load_config, read_schema, systems
+from scripts.shared.config import SCHEMA_DIR, load_config, read_config, read_schema, systems
 from scripts.shared.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -166,3 +166,16 @@ def test_all_errors_are_told_at_once() -> None:
 
 def test_each_system_of_the_schema_has_datasets() -> None:
     assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip", "fgclip"]
+
+
+def test_a_value_that_lies_in_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("clip4mc: &all\n  datasets: *all\n")
+    with pytest.raises(ConfigError, match=r"a value that lies in itself .*: write it out"):
+        read_config(tmp_path / "my.yaml")
+
+
+def test_a_nul_byte_is_told_with_its_place() -> None:
+    assert error(clip4mc={"datasets": {"a": DATASET | {"pairs": "a\0b"}}}).startswith(
+        "my.yaml: clip4mc.datasets.a.pairs: a NUL byte"
+    )
+    assert "my.yaml: speaker.datasets: a NUL byte" in error(speaker={"datasets": {"a\0": {}}})

@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from scripts.shared import devices
@@ -28,7 +29,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give this machine GPUs."""
     monkeypatch.syspath_prepend(str(STAND_INS))
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", "POLYMILL_GPUS_ARE_MINE", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
 
     def have(*uuids: str, **variables: str) -> None:
@@ -153,7 +154,6 @@ def test_the_device_with_the_most_free_slots_comes_first(gpus: Callable[..., Non
         with again as three, no_choice():
             assert [held[0].index for held in (one, two, three)] == [0, 1, 0]
             assert take(tmp_path, slots=2) == [1]
-            assert take(tmp_path, slots=1) == []
         assert take(tmp_path, slots=2) == [0]
 
 
@@ -182,22 +182,78 @@ def test_a_waiting_job_takes_a_device_as_soon_as_it_is_free(gpus: Callable[..., 
     assert time.process_time() - cpu < 0.1
 
 
-def test_under_slurm_nothing_is_locked_where_the_job_has_what_it_asked_for(
-    gpus: Callable[..., None], tmp_path: Path
+@pytest.mark.parametrize(
+    ("given", "left", "own"),
+    [
+        ({}, "0", None),
+        ({"SLURM_JOB_ID": "7"}, "", "yes"),
+        ({"SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "0"}, "0", "yes"),
+        ({"SLURM_JOB_ID": "7", "SLURM_STEP_GPUS": "0"}, "0", "yes"),
+        ({"SLURM_JOB_ID": "7", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "50"}, "0", "yes"),
+    ],
+)
+def test_what_slurm_did_not_give_is_hidden_whatever_the_submitting_shell_named(
+    given: dict[str, str], left: str, own: str | None, gpus: Callable[..., None]
 ) -> None:
-    gpus(*UUIDS, SLURM_JOB_ID="7", CUDA_VISIBLE_DEVICES="2")
-    for _ in range(2):
-        with lease(1, folder=tmp_path / "locks") as held, lease(1, folder=tmp_path / "locks"):
-            assert [device.index for device in held] == [2]
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "2"
+    gpus(UUIDS[0])
+    for submitted in (False, True):
+        environment = {"CUDA_VISIBLE_DEVICES": "0", **given}
+        assert devices.keep_to_slurm(environment, own=submitted) == (left == "")
+        assert environment.pop("CUDA_VISIBLE_DEVICES") == left
+        assert environment.pop("POLYMILL_GPUS_ARE_MINE", None) == (own if submitted else None)
+        assert environment == given
+
+
+def submit(gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Make this process a job that Snakemake submitted, of a node with four GPUs."""
+    gpus(*UUIDS, SLURM_JOB_ID="7", SLURM_STEP_GPUS=named, CUDA_VISIBLE_DEVICES=named)
+    monkeypatch.setenv("POLYMILL_GPUS_ARE_MINE", "")  # so that it is put back
+    devices.keep_to_slurm(own=True)
+
+
+def test_a_job_of_slurm_has_what_it_was_given_and_locks_nothing(
+    gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    submit(gpus, monkeypatch, "2")
+    # The places of the configuration are those of the machine that the run was started on.
+    with lease(1, chosen=[0, 1], folder=tmp_path / "locks") as held, lease(1, folder=tmp_path / "locks"):
+        assert [device.index for device in held] == [2]
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2"
     assert not (tmp_path / "locks").exists()
+    assert visible([]) == []
+    with pytest.raises(JobError, match=r"takes 2 GPU\(s\), and 1 can be used"), lease(2, folder=tmp_path / "locks"):
+        pass
 
 
-def test_an_allocation_of_several_devices_is_shared_out_by_the_locks(gpus: Callable[..., None], tmp_path: Path) -> None:
-    gpus(*UUIDS, SLURM_JOB_ID="7", CUDA_VISIBLE_DEVICES="2,3")
+def test_a_job_of_slurm_with_more_than_it_takes_shares_them_by_the_locks(
+    gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    submit(gpus, monkeypatch, "2,3")
     with lease(1, folder=tmp_path) as held:
         os.environ["CUDA_VISIBLE_DEVICES"] = "2,3"
         assert [device.index for device in held] + take(tmp_path) == [2, 3]
+
+
+@pytest.mark.parametrize("named", ["2", "2,3"])
+def test_the_jobs_of_a_run_inside_an_allocation_share_it_out_by_the_locks(
+    named: str, gpus: Callable[..., None], tmp_path: Path
+) -> None:
+    gpus(*UUIDS, SLURM_JOB_ID="7", SLURM_JOB_GPUS=named, CUDA_VISIBLE_DEVICES=named)
+    devices.keep_to_slurm(own=False)
+    with ExitStack() as stack:
+        for place in named.split(","):
+            assert [device.index for device in stack.enter_context(lease(1, folder=tmp_path))] == [int(place)]
+            os.environ["CUDA_VISIBLE_DEVICES"] = named
+        assert take(tmp_path) == []
+
+
+def test_jobs_with_another_number_of_slots_are_never_on_one_device(gpus: Callable[..., None], tmp_path: Path) -> None:
+    gpus(*UUIDS[:2])
+    with lease(1, 2, folder=tmp_path), no_choice():
+        assert [take(tmp_path, slots=slots) for slots in (1, 2, 3)] == [[1], [1], [1]]
+        with lease(1, folder=tmp_path), no_choice():
+            assert [take(tmp_path, slots=slots) for slots in (1, 2, 3)] == [[], [0], []]
+    assert take(tmp_path, 2, slots=3) == [0, 1]
 
 
 def test_all_users_can_open_the_locks_whatever_the_umask(gpus: Callable[..., None], tmp_path: Path) -> None:
@@ -208,7 +264,7 @@ def test_all_users_can_open_the_locks_whatever_the_umask(gpus: Callable[..., Non
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o1777
-    assert {path.name for path in (tmp_path / "locks").iterdir()} == {"choosing", "GPU-aa10.0"}
+    assert {path.name for path in (tmp_path / "locks").iterdir()} == {"choosing", "GPU-aa10.1-of-1"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "locks").iterdir()} == {0o666}
 
 
@@ -219,7 +275,7 @@ def _link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_link, os.mkfifo, Path.mkdir])
-@pytest.mark.parametrize("name", ["choosing", "GPU-aa10.0"])
+@pytest.mark.parametrize("name", ["choosing", "GPU-aa10.1-of-1"])
 def test_what_is_no_plain_file_is_refused(
     name: str, make: Callable[[Path], None], gpus: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -234,7 +290,7 @@ def test_a_folder_that_is_a_link_is_refused(gpus: Callable[..., None], tmp_path:
     gpus(UUIDS[0])
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(JobError, match="not a folder"):
+    with pytest.raises(JobError, match="Not a directory"):
         take(tmp_path / "locks")
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -246,13 +302,13 @@ def test_a_file_of_another_user_that_cannot_be_opened_is_named(
     take(tmp_path)
     real = os.open
 
-    def refuse(path: Path, flags: int) -> int:
-        if path.name == "GPU-aa10.0":
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path, flags)
+    def refuse(path: Any, flags: int, **more: Any) -> int:
+        if path == "GPU-aa10.1-of-1":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, flags, **more)
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(JobError, match=r"GPU-aa10\.0: Permission denied.*owner"):
+    with pytest.raises(JobError, match=r"GPU-aa10\.1-of-1: Permission denied.*owner"):
         take(tmp_path)
 
 
@@ -265,8 +321,8 @@ def test_a_lock_file_that_was_tidied_away_is_not_locked_in_its_old_place(
     removed = []
 
     def flock(descriptor: int, how: int) -> None:
-        if not removed and os.readlink(f"/proc/self/fd/{descriptor}").endswith(".0"):
-            removed.append((tmp_path / "GPU-aa10.0").unlink())  # between opening and locking
+        if not removed and os.readlink(f"/proc/self/fd/{descriptor}").endswith(".1-of-1"):
+            removed.append((tmp_path / "GPU-aa10.1-of-1").unlink())  # between opening and locking
         real(descriptor, how)
 
     monkeypatch.setattr(devices.fcntl, "flock", flock)
@@ -343,3 +399,58 @@ def test_a_killed_job_frees_its_device_at_once(gpus: Callable[..., None], tmp_pa
     process.wait()
     process.stdout.close()
     assert take(tmp_path) == [0]
+
+
+# A child as `worker_pool` and `launch` start them, and a copy as DataLoader makes them; both outlive the job.
+CHILDREN = """
+import os, subprocess, sys, time
+from pathlib import Path
+from scripts.shared import devices
+folder, who = sys.argv[1:]
+if who == "child":
+    devices.keep_locks()
+    if os.fork() == 0:
+        time.sleep(100)
+    print("ready", flush=True)
+    time.sleep(100)
+with devices.lease(1, folder=Path(folder)):
+    if who == "worker":
+        locks, named = devices.held_locks()
+        command = [sys.executable, "-c", os.environ["CHILDREN"], folder, "child"]
+        subprocess.Popen(command, pass_fds=locks, env={**os.environ, **named})
+    elif os.fork() == 0:
+        print("ready", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("who", ["worker", "copy"])
+def test_only_a_process_that_works_on_the_gpu_keeps_it_beyond_the_job(
+    who: str, gpus: Callable[..., None], tmp_path: Path
+) -> None:
+    gpus(UUIDS[0])
+    search = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(STAND_INS)]), "CHILDREN": CHILDREN}
+    command = [sys.executable, "-c", CHILDREN, str(tmp_path), who]
+    started = subprocess.Popen(command, env=os.environ | search, stdout=subprocess.PIPE, start_new_session=True)
+    family = psutil.Process(started.pid)
+    try:
+        assert started.stdout is not None
+        assert started.stdout.readline() == b"ready\n"
+        children = family.children()
+        assert len(children) == 1
+        started.kill()
+        started.wait()
+        assert children[0].is_running()
+        if who == "copy":
+            assert take(tmp_path) == [0]
+        else:
+            assert take(tmp_path) == []
+            grandchildren = children[0].children()
+            assert len(grandchildren) == 1
+            children[0].kill()
+            children[0].wait()
+            assert grandchildren[0].is_running()
+            assert take(tmp_path) == [0]
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.stdout.close()

@@ -1,3 +1,4 @@
+import errno
 import logging
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -61,3 +62,33 @@ def test_ctrl_c_ends_a_job_without_a_traceback(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert caught.value.code == 130
     assert (tmp_path / "job.log").read_text().endswith("ended by Ctrl-C; what is finished is kept\n")
+
+
+def test_a_log_that_cannot_be_written_costs_a_line_and_no_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").write_text("no folder")
+    with job_log(tmp_path / "logs" / "job.log"):
+        logging.info("made it")
+    said = capsys.readouterr().err
+    assert "job.log: File exists: this job goes on" in said
+    assert "made it" in said
+
+    def full(_: logging.FileHandler) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with job_log(tmp_path / "job.log"):
+        monkeypatch.setattr(logging.FileHandler, "flush", full)
+        logging.info("one")
+        logging.info("two")
+    said = capsys.readouterr().err
+    assert said.count("job.log: No space left on device: this job goes on") == 1
+    assert "two" in said
+    assert "Traceback" not in said
+
+
+def test_a_job_without_memory_says_what_to_give_it(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended, job_log(tmp_path / "job.log"):
+        raise MemoryError
+    assert ended.value.code == 1
+    assert "ran out of memory: give it more (`mem_mb` of its rule)" in (tmp_path / "job.log").read_text()

@@ -136,3 +136,14 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pairs.json")
     with pytest.raises(PlanningError, match=r"pairs\.json: not a regular file"):
         list(read_items(tmp_path / "pairs.json"))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    "text", ['[{"a": 1}, {"b": 1, "c": {"d": 1, "d": 2}}, {"e": 3}]', '{"a": 1}\n{"b": 1, "b": 1}\n{"e": 3}\n']
+)
+def test_a_name_that_stands_twice_in_an_object_costs_its_member(text: str, chunk: int, tmp_path: Path) -> None:
+    first, broken, last = read(tmp_path / "list.json", text, chunk)
+    assert (first, last) == ({"a": 1}, {"e": 3})
+    assert isinstance(broken, BrokenItemError)
+    assert "stands twice in one object; remove one" in str(broken)

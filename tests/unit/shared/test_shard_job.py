@@ -341,7 +341,9 @@ def test_a_full_disk_ends_the_job_and_keeps_what_was_made(toy: Toy, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", write)
-        with pytest.raises(JobError, match="No space left on device; run again when mended: what is finished is kept"):
+        with pytest.raises(
+            JobError, match=r"No space left on device; make room .* and run again: what is finished is kept"
+        ):
             toy.answer(plan, "00000", workers=1)
     assert not receipt(toy).exists()
     toy.run()
@@ -547,7 +549,7 @@ def test_a_shard_that_cannot_be_finished_has_no_receipt(toy: Toy) -> None:
     def finish(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "parts/00000.npy")
 
-    with pytest.raises(JobError, match=r"parts/00000.npy: No space left on device; run again when mended"):
+    with pytest.raises(JobError, match=r"parts/00000.npy: No space left on device; make room"):
         job_of(toy, finish=finish)()
     assert not receipt(toy).exists()
     assert len(marks(toy)) == 4

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from scripts.shared import worker_pool
+from scripts.shared.devices import lease
 from scripts.shared.errors import JobError, SampleError
 from scripts.shared.worker_pool import run_groups, run_tasks
+from tests.fake_gpus import fake_gpus
 from tests.snakemake_run import ROOT
 
 ACT = "tests.pool_tasks:act"
@@ -45,10 +47,18 @@ def test_no_task_needs_no_worker() -> None:
     assert run([], function="no.such:module") == {}
 
 
+def test_a_worker_has_the_locks_of_the_gpus_that_its_job_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with fake_gpus(monkeypatch, tmp_path / "locks", "GPU-aa10", "GPU-aa20"):
+        with lease(2):
+            assert run([("gpu locks",)]) == {0: 2}
+        assert run([("gpu locks",)]) == {0: 0}
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_killed_worker_costs_one_task(workers: int) -> None:
     error = with_neighbours(("killed",), workers=workers)
-    assert (error.error, error.message) == ("worker_died", "the worker process was ended by SIGKILL on this sample")
+    assert error.error == "worker_died"
+    assert error.message == "the worker process was ended by SIGKILL (out of memory? use fewer workers) on this sample"
 
 
 def test_a_segmentation_fault_costs_one_task() -> None:

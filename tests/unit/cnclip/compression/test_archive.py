@@ -91,7 +91,10 @@ def test_a_cut_archive_is_refused(tmp_path: Path, cut: int) -> None:
         unpack(path, tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [b"no archive", gzip.compress(b"no archive in it" * 100, mtime=0)], ids=["text", "gzip"])
+OTHER_FILES = {"text": b"no archive", "gzip": gzip.compress(b"no archive in it" * 100, mtime=0)}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES)
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.tar.gz"
     path.write_bytes(content)

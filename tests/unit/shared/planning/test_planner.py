@@ -205,7 +205,7 @@ def test_a_disk_that_refuses_is_an_error_with_the_place(toy: Toy, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PlanningError, match=r"toy toys: .*results/toy/toys: No space left on device; run again when"):
+    with pytest.raises(PlanningError, match=r"toy toys: .*results/toy/toys: No space left on device; make room"):
         plan(toy)
     monkeypatch.undo()
     toy.run()

@@ -15,11 +15,14 @@ from typing import Any
 import psutil
 import pytest
 
+from scripts.shared.devices import lease
 from scripts.shared.errors import ConfigError, JobError, StoppedError
 from scripts.shared.training import launch, run_folder
 from scripts.shared.training.launch import run_processes
 from scripts.shared.training.metrics_log import read_rows
+from tests.fake_gpus import STAND_INS, fake_gpus
 from tests.forked import in_processes
+from tests.snakemake_run import ROOT
 from tests.toy_training import STEPS, end_state, work
 
 
@@ -128,6 +131,35 @@ def test_processes_end_with_a_checkpoint_when_the_job_is_killed(tmp_path: Path) 
     gone = once(lambda: not any(psutil.pid_exists(int(path.read_text())) for path in pids), lambda: None)
     gone.join()
     assert all((tmp_path / f"checkpoint.{rank}").exists() for rank in range(2))
+
+
+def test_a_process_that_outlives_the_job_has_its_gpu_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, locks = tmp_path / "told", tmp_path / "locks"
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"0": "lingers", "told": str(told)}))
+    code = (
+        "from pathlib import Path; from scripts.shared.devices import lease;"
+        "from scripts.shared.training.launch import run_processes\n"
+        f"with lease(1, folder=Path({str(locks)!r})):"
+        f"    run_processes('tests.toy_worker', Path({str(settings)!r}), 1, label='')"
+    )
+    with fake_gpus(monkeypatch, locks, "GPU-aa10"):
+        search = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(STAND_INS)])}
+        job = subprocess.Popen([sys.executable, "-c", code], env=os.environ | search)
+        once(told.with_suffix(".0").exists, job.kill).join()
+        job.wait()
+
+        def is_free() -> bool:
+            with lease(1, wait=lambda: False) as held:
+                return bool(held)
+
+        time.sleep(0.2)
+        assert not is_free()
+        settings.with_name("go").touch()
+        once(is_free, lambda: None).join()
+        assert is_free()
 
 
 def settings_of(run_dir: Path, **asked: Any) -> Path:

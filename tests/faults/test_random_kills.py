@@ -1,0 +1,46 @@
+"""A thousand kills at random moments, over all sample systems: none loses, doubles or spoils a sample."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults import tally
+from tests.faults.killed_stages import PLACES, Killed
+from tests.faults.random_kills import Campaign
+
+SEED = 3407
+KILLS = {"clip4mc": 280, "clip4mc-videos": 180, "speaker": 200, "pose": 160, "fgclip": 180}
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Killed]:
+    made: dict[str, Killed] = {}
+
+    def prepare(name: str) -> Killed:
+        if name not in made:
+            made[name] = PLACES[name](tmp_path_factory.mktemp(name))
+            for job in made[name].jobs:  # once here, and not in each copy
+                importlib.import_module(job.named["function"].partition(":")[0])
+        return made[name]
+
+    return prepare
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", KILLS)
+def test_jobs_killed_at_random_moments_lose_double_and_spoil_nothing(
+    name: str, place: Callable[[str], Killed], tmp_path: Path
+) -> None:
+    campaign = Campaign(place(name), tmp_path, SEED)
+    campaign.run(KILLS[name])
+    print(f"{campaign.killed.name}: {dict(campaign.kills)} in {campaign.rounds} rounds, {campaign.torn} rows torn")
+    tally.tell(
+        "a shard job killed by SIGKILL at a random moment",
+        systems=campaign.killed.name,
+        tried=campaign.kills.total(),
+        note=f"Kills at random moments: seed {SEED}, several in a row, of a job, its whole process group or one worker, "
+        "also while a job that lost its run goes on; a quarter of them cut the last row of the record off too.",
+    )
