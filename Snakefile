@@ -25,6 +25,7 @@ include: "rules/cnclip_export.smk"
 include: "rules/fgclip_data.smk"
 include: "rules/fgclip_models.smk"
 include: "rules/fgclip_eval.smk"
+include: "rules/packing.smk"
 include: "rules/upkeep.smk"
 
 

@@ -85,7 +85,8 @@ def clip4mc_targets(wildcards):
         ],
     )
     merged = [CLIP4MC_MERGED] if "merge" in CLIP4MC else []
-    return receipts + made + drawn + merged
+    packed = pack_targets("clip4mc", kept_current=True)
+    return receipts + made + drawn + merged + packed
 
 
 @planned

@@ -138,6 +138,7 @@ def pose_targets(wildcards):
         + expand(POSE_SHEET, dataset=drawn)
         + pose_previews_targets(wildcards)
         + pose_tiny_targets(wildcards)
+        + pack_targets("pose", kept_current=True)
     )
 
 

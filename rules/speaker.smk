@@ -174,8 +174,13 @@ def speaker_export_targets(wildcards):
     return expand(SPEAKER_EXPORT, dataset=checkpoints)
 
 
+@planned
 def speaker_targets(wildcards):
-    return speaker_boundaries_targets(wildcards) + speaker_eval_targets(wildcards)
+    return (
+        speaker_boundaries_targets(wildcards)
+        + speaker_eval_targets(wildcards)
+        + pack_targets("speaker", kept_current=True)
+    )
 
 
 def speaker_picture(path, name):

@@ -34,6 +34,7 @@ class System:
             the keys where samples share folders, from the dataset's folder; raises `JobError` where the index cannot be
             read.
         draw_samples: likewise the function that draws some samples; see `clip4mc.verified_sheet`.
+        packed: names of the stages whose files `X_pack` packs; a sample is, once all of them have made it.
         kept_files: patterns of files below a dataset's folder that a backup takes beside the samples, the files at the
             top and the figures, such as `boundaries/*.json`.
         runs: the folder of each training run, by its name, from the whole configuration; None where it trains nothing.
@@ -46,6 +47,7 @@ class System:
     checkers: Mapping[str, str] = field(default_factory=dict)
     listed_folders: str = ""
     draw_samples: str = ""
+    packed: tuple[str, ...] = ()
     kept_files: tuple[str, ...] = ()
     runs: RunsOf | None = None
     has_samples: bool = True
@@ -69,11 +71,13 @@ SYSTEMS = {
         checkers={"frames": "scripts.clip4mc.check:sample_checker"},
         listed_folders="scripts.clip4mc.check:listed_folders",
         draw_samples="scripts.clip4mc.verified_sheet:draw_samples",
+        packed=("frames",),
     ),
     "speaker": System(
         stages=_embeddings,
         checkers={"embeddings": "scripts.speaker.check:sample_checker"},
         listed_folders="scripts.speaker.check:listed_recordings",
+        packed=("embeddings",),
         kept_files=("boundaries/*.json", "boundaries/*.png", "embeddings/extraction_stats.json"),
     ),
     "pose": System(
@@ -85,6 +89,7 @@ SYSTEMS = {
         },
         listed_folders="scripts.pose.check:listed_poses",
         draw_samples="scripts.pose.figures.report_pictures:draw_samples",
+        packed=("generate", "render"),
         kept_files=("previews/*",),
     ),
     "cnclip": System(stages=lambda _config, _dataset: (), runs=cnclip_runs, has_samples=False),

@@ -11,8 +11,8 @@ _GOES_ON = "the same command goes on: what is finished is kept"
 _SHOWN = re.compile(r"^Error in rule \w+:\n((?: {4}.*\n)+)", re.MULTILINE)
 _FIELD = re.compile(r"^ {4}(\w+): (.*)$", re.MULTILINE)
 _AFTER_LOGS = " (check log file(s) for error details)"
-# Where a log of SLURM ends with what Snakemake says of every job that failed.
-_OF_SNAKEMAKE = re.compile(r"^(?:RuleException|WorkflowError):$", re.MULTILINE)
+# What Snakemake says on the node before and after a job.
+_BEFORE, _AFTER = "\nShell command: None\n", re.compile(r"^(?:RuleException|WorkflowError):$", re.MULTILINE)
 _SAID_BY_SLURM = re.compile(r"slurmstepd(-\S+)?: error: ")
 # From the words with which SLURM ends a job to what a user can do.
 _MENDS = {
@@ -28,7 +28,7 @@ class FailedJob(NamedTuple):
         number: the one that Snakemake gave it in this run.
         rule: name of its rule.
         wildcards: their values by name, such as dataset and shard.
-        logs: its log files, absent where it ended before it could write them.
+        logs: its log files.
     """
 
     number: int
@@ -90,11 +90,9 @@ def _on_cluster(job: FailedJob, shown: Mapping[str, str]) -> _OnCluster | None:
 
 
 def _told(job: FailedJob, on_cluster: _OnCluster | None) -> Iterator[str]:
-    written = [log for log in job.logs if Path(log).exists()]  # Snakemake removes those of earlier runs
-    for log in written:
-        yield f"log {log}: {_last_line(_text(Path(log))) or 'empty'}"
-    if not written:
-        yield f"no log of its own ({', '.join(job.logs) or 'its rule has none'}): it ended before it could write one"
+    # Snakemake has removed those of earlier runs, and made those that this job did not write.
+    last = {log: _last_line(_text(Path(log))) for log in job.logs}
+    yield from (f"log {log}: {line or 'the job ended before it wrote to it'}" for log, line in last.items())
     if on_cluster:
         by_slurm = _said_by_slurm(on_cluster.log)
         said = (
@@ -113,6 +111,11 @@ def _mends(on_cluster: _OnCluster | None, told: Sequence[str]) -> Sequence[str]:
 
 def _said_by_slurm(log: Path) -> list[str]:
     return [line for line in _text(log).splitlines() if _SAID_BY_SLURM.match(line)]
+
+
+def _of_job(log: Path) -> str:
+    """What the job itself said on the node; all of it where Snakemake did not begin there."""
+    return _AFTER.split(_text(log))[0].rpartition(_BEFORE)[2]
 
 
 def _last_line(text: str) -> str:

@@ -15,8 +15,9 @@ from scripts.shared.planning.planner import hold_dataset, link_results
 from scripts.shared.planning.plans import PlanMode
 from scripts.shared.planning.stage import Stage
 from scripts.systems import SYSTEMS
-from scripts.upkeep.backup import DatasetToBackUp, check_backup_dir
+from scripts.upkeep.backup import DatasetToBackUp
 from scripts.upkeep.backup_run import RunToBackUp
+from scripts.upkeep.folder_apart import check_folder_apart
 from scripts.upkeep.prune_plan import check_prune, describe_prune, plan_prune
 from scripts.upkeep.request_file import settle_request
 from scripts.upkeep.run_status import has_begun, runs_of
@@ -185,7 +186,9 @@ class Upkeep:
 
     def _run_backup(self, system: str, run: str, folder: Path) -> dict[str, Any]:
         backup_dir = Path(self._config[system]["backup_dir"])
-        check_backup_dir(backup_dir, [Path(self._config["results_dir"]), Path(self._config["work_dir"]), folder])
+        check_folder_apart(
+            "backup_dir", backup_dir, [Path(self._config["results_dir"]), Path(self._config["work_dir"]), folder]
+        )
         task = RunToBackUp(
             label=f"{system} run {run}",
             run_dir=str(folder),
@@ -228,7 +231,7 @@ class Upkeep:
         options, first = self._config[system]["datasets"][dataset], stages[0]
         backup_dir = Path(options["backup_dir"])
         ours = [Path(self._config["results_dir"]), Path(self._config["work_dir"]), first.dataset_dir]
-        check_backup_dir(backup_dir, ours)
+        check_folder_apart("backup_dir", backup_dir, ours)
         task = DatasetToBackUp(
             label=f"{system} {dataset}",
             dataset_dir=str(first.dataset_dir),

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.shared import atomic_files, layout
-from scripts.shared.errors import ConfigError, JobError, SampleError
+from scripts.shared.errors import JobError, SampleError
 from scripts.shared.ledger import list_shards
 from scripts.shared.locks import LockFile
 from scripts.shared.planning.members import read_members
 from scripts.shared.progress import Progress
 from scripts.shared.worker_pool import run_tasks
 from scripts.upkeep.backup_shard import DamagedError, ShardBackup, ShardToBackUp, copy_file, disk_error
+from scripts.upkeep.folder_apart import check_folder_apart
 from scripts.upkeep.sha256sums import sha256_of, sum_line
 
 SUMS = "SHA256SUMS"
@@ -56,32 +57,6 @@ class DatasetToBackUp:
     kept_files: list[str] = field(default_factory=list)
 
 
-def check_backup_dir(backup_dir: Path, ours: list[Path]) -> None:
-    """See that a backup can be written, and lies apart from what it is of.
-
-    Args:
-        backup_dir: the folder that the user named.
-        ours: folders of results and work.
-
-    Raises:
-        ConfigError: it, or the folder that holds it, is not there; or one of the folders lies in another.
-    """
-    if not backup_dir.parent.is_dir():
-        raise ConfigError(f"backup_dir is {backup_dir}, but there is no {backup_dir.parent}; is its disk mounted?")
-    if backup_dir.is_symlink() and not backup_dir.exists():
-        raise ConfigError(f"backup_dir is {backup_dir}, a link that leads nowhere; is the disk that it names mounted?")
-    if backup_dir.exists() and not backup_dir.is_dir():
-        raise ConfigError(f"backup_dir is {backup_dir}, which is no folder")
-    place = backup_dir.resolve()
-    for folder in ours:
-        other = folder.resolve()
-        if place.is_relative_to(other) or other.is_relative_to(place):
-            raise ConfigError(
-                f"backup_dir is {backup_dir}, and {folder} lies in it or around it: name a folder apart from both, "
-                "best on another disk"
-            )
-
-
 def back_up(task: DatasetToBackUp, *, workers: int) -> dict[str, Any]:
     """Write a snapshot of a dataset, then remove those that are more than `keep`.
 
@@ -96,7 +71,7 @@ def back_up(task: DatasetToBackUp, *, workers: int) -> dict[str, Any]:
         ConfigError: the disk of the backups is not there.
         JobError: another backup is going on, or a disk refuses. Earlier snapshots are as they were.
     """
-    check_backup_dir(Path(task.backup_dir), [Path(task.dataset_dir)])
+    check_folder_apart("backup_dir", Path(task.backup_dir), [Path(task.dataset_dir)])
     folder = Path(task.folder)
     lock = LockFile(folder / ".lock")
     try:

@@ -20,11 +20,11 @@ from scripts.shared.training import run_folder
 from scripts.upkeep.backup import (
     SUMS,
     begin_snapshot,
-    check_backup_dir,
     finish_snapshot,
     remove_old,
 )
 from scripts.upkeep.backup_shard import NO_LINK, DamagedError, copy_file, disk_error
+from scripts.upkeep.folder_apart import check_folder_apart
 from scripts.upkeep.sha256sums import read_sums, sum_key, sum_line
 from scripts.upkeep.verify_run import recorded_sums
 
@@ -63,7 +63,7 @@ def back_up_run(task: RunToBackUp) -> dict[str, Any]:
         JobError: another backup is going on, a disk refuses, or the model or all checkpoints are damaged: such a
             snapshot would push a good one out. Earlier snapshots are as they were.
     """
-    check_backup_dir(Path(task.backup_dir), [Path(task.run_dir)])
+    check_folder_apart("backup_dir", Path(task.backup_dir), [Path(task.run_dir)])
     folder = Path(task.folder)
     lock = LockFile(folder / ".lock")
     try:

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,7 +59,7 @@ class ForkedWorker:
 def _close_all_but(kept: Sequence[int]) -> None:
     """As `subprocess` does: what a worker held of its job, such as the lock of the shard, would outlive the job."""
     edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
-    for before, after in zip(edges, edges[1:], strict=False):
+    for before, after in pairwise(edges):
         os.closerange(before + 1, after)
 
 
@@ -76,8 +78,9 @@ def start(work: Callable[[], None], log: Path, *, locks: bool = True) -> int:
     status = A_DEFECT
     try:
         _lead_group(0)
+        environment = clean_environment()
         os.environ.clear()
-        os.environ.update(clean_environment())
+        os.environ.update(environment)
         printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(printed, 1)
         os.dup2(printed, 2)
@@ -100,10 +103,8 @@ def start(work: Callable[[], None], log: Path, *, locks: bool = True) -> int:
 
 
 def _lead_group(pid: int) -> None:
-    try:
+    with suppress(PermissionError, ProcessLookupError):  # the other of the two was quicker
         os.setpgid(pid, pid)
-    except (PermissionError, ProcessLookupError):  # the other of the two was quicker
-        pass
 
 
 def _no_flock(*_: Any) -> None:

@@ -41,6 +41,7 @@ from tests.snakemake_run import ROOT, Place, Workplace, contents, make_clip
 from tests.speaker_place import SpeakerPlace, make_recording
 
 VERSIONS = {"made": "here"}
+INDEX_FILES = ("dataset_info.json", "failures.csv", "summary.json")
 FRESH, CHANGED = "fresh", "changed"
 WITHOUT = (".state", "throughput.png")
 
@@ -72,6 +73,7 @@ class Killed:
         jobs: of its stages, in their order.
         starts: trees of results and plans that a run begins with, by name: nothing made, or all made of other sources.
         expected: digest of each file of a sample, and of those of the index, by path below the dataset's folder.
+        index_files: those of the indexes that its jobs write.
         strange: digests that files of `CHANGED` may have until they are replaced.
     """
 
@@ -81,6 +83,7 @@ class Killed:
     starts: dict[str, Path] = field(default_factory=dict)
     expected: dict[str, str] = field(default_factory=dict)
     strange: dict[str, str] = field(default_factory=dict)
+    index_files: tuple[str, ...] = ()
 
     def stages(self) -> list[Stage]:
         raw = yaml.safe_load((self.here.folder / "config.yaml").read_text(encoding="utf-8"))
@@ -89,10 +92,14 @@ class Killed:
 
     def begin_with(self, start: str) -> None:
         """Put a start's tree where the results are."""
-        for folder in (self.here.dataset, self.here.work):
+        for name, folder in self.trees().items():
             shutil.rmtree(folder, ignore_errors=True)
-            if (self.starts[start] / folder.name).exists():
-                shutil.copytree(self.starts[start] / folder.name, folder, symlinks=True)
+            if (self.starts[start] / name).exists():
+                shutil.copytree(self.starts[start] / name, folder, symlinks=True)
+
+    def trees(self) -> dict[str, Path]:
+        """What the jobs change: the dataset's results, and its plans and receipts."""
+        return {"results": self.here.dataset, "work": self.here.work}
 
     def run(self) -> None:
         """Plan all stages, then answer what is due, as one `snakemake` command does; for a process of its own."""
@@ -153,18 +160,14 @@ def _keep(killed: Killed, start: str, folder: Path) -> None:
     """Take what is there as a start."""
     target = folder / start
     target.mkdir(parents=True)
-    for part in (killed.here.dataset, killed.here.work):
-        if part.exists():
-            shutil.copytree(part, target / part.name, symlinks=True)
+    for name, tree in killed.trees().items():
+        if tree.exists():
+            shutil.copytree(tree, target / name, symlinks=True)
     killed.starts[start] = target
 
 
 def _prepared(killed: Killed, folder: Path, change: Callable[[], None]) -> Killed:
-    """Make all, then change what it is made of, and make all again, undisturbed; keeps the states between.
-
-    The second time the jobs alone are called, in this process's way: the two ways give the same bytes where a test of
-    this file's neighbour says so.
-    """
+    """Make all by the command, change what it is made of, and make all again; keeps the states between."""
     here = killed.here
     here.make(timeout_s=600)
     change()
@@ -172,8 +175,8 @@ def _prepared(killed: Killed, folder: Path, change: Callable[[], None]) -> Kille
     killed.strange = contents(here.dataset, WITHOUT)
     here.make(timeout_s=600)
     killed.expected = contents(here.dataset, WITHOUT)
-    for part in (here.dataset, here.work):
-        shutil.rmtree(part)
+    for tree in killed.trees().values():
+        shutil.rmtree(tree)
     _keep(killed, FRESH, folder)
     return killed
 
@@ -184,13 +187,11 @@ def clip4mc_frames(folder: Path) -> Killed:
     here.pairs.append(here.pair(11))
     here.clip(11).write_bytes(b"no clip")
     here.save()
-    info = {
-        name: Path(f"results/clip4mc/train/{name}") for name in ("dataset_info.json", "failures.csv", "summary.json")
-    }
+    results = Path("results/clip4mc/train")
 
     def index(plan: Path) -> None:
-        made, failures, summary = info.values()
-        write_index(plan, info=made, failures=failures, summary=summary)
+        info, failures, summary = (results / name for name in INDEX_FILES)
+        write_index(plan, info=info, failures=failures, summary=summary)
 
     job = Job(lambda config: frames_stage(config, "train"), {"function": "scripts.clip4mc.sample:make_sample"}, index)
 
@@ -199,7 +200,7 @@ def clip4mc_frames(folder: Path) -> Killed:
             make_clip(here.clip(number), seed=100 + number)
         here.clip(4).write_bytes(b"no clip any more")
 
-    return _prepared(Killed("clip4mc frames", here, (job,)), folder, change)
+    return _prepared(Killed("clip4mc frames", here, (job,), index_files=INDEX_FILES), folder, change)
 
 
 def clip4mc_clips(folder: Path) -> Killed:
@@ -238,7 +239,8 @@ def clip4mc_clips(folder: Path) -> Killed:
 
     frames = Job(lambda config: frames_stage(config, "train"), {"function": "scripts.clip4mc.sample:make_sample"})
     cut = Job(lambda config: clips_stage(config, "train"), {"function": "scripts.clip4mc.clip:make_clip"}, index)
-    killed = Killed("clip4mc frames and clips of whole videos", here, (frames, cut))
+    index_files = tuple(f"clips/{name}" for name in ("text_video_pairs.json", "failures.csv", "summary.json"))
+    killed = Killed("clip4mc frames and clips of whole videos", here, (frames, cut), index_files=index_files)
     make = here.make
     here.make = lambda *_, **named: make("all_clip4mc", "clip4mc_clips", **named)  # type: ignore[method-assign]
     return _prepared(killed, folder, lambda: write(50))

@@ -9,8 +9,10 @@ import json
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +33,8 @@ LONG_S = 120.0
 WHOM = ("job", "group", "worker")
 _OF_WHOM = (4, 4, 2)
 _ORPHANS = 0.15  # of the rounds: an attempt goes on while the next one begins
-_TORN = 0.25  # of the kills: the last row is cut off, as a power cut may leave it
-_MOST_IN_A_ROW = 5
+_TORN = 0.5  # of the kills: the last row is cut off, as a power cut may leave it
+_MOST_IN_A_ROW = 8
 
 Line = tuple[str, str, str, str, str]  # a finished sample: stage, key, and what it was made of
 
@@ -64,8 +66,6 @@ class Campaign:
 
     def _undisturbed(self, name: str) -> float:
         """How long an attempt takes, and that its files are those of the `snakemake` command."""
-        import time
-
         taken = []
         for _ in range(2):
             self.killed.begin_with(name)
@@ -89,6 +89,7 @@ class Campaign:
         self.log.write_text("")
         self.start = self.random.choice((FRESH, CHANGED))
         self.again: Counter[Line] = Counter()
+        self.worker_died = False
         self.killed.begin_with(self.start)
         if self.random.random() < _ORPHANS:
             self._orphan(locks=self.random.random() < 0.5)
@@ -115,6 +116,7 @@ class Campaign:
         if whom == "worker" and workers:
             _signal(self.random.choice(workers))
             self._end(pid)  # it costs a sample at most, which the next attempt makes
+            self.worker_died = True
         else:
             whom = "group" if whom == "worker" else whom
             _signal(pid if whom == "job" else -pid)
@@ -177,6 +179,9 @@ class Campaign:
         found = contents(here.dataset, WITHOUT)
         for name, digest in found.items():
             if Path(name).name.startswith(".polymill-"):
+                continue
+            if self.worker_died and name in self.killed.index_files:
+                _parse(here.dataset / name)  # it lists the sample that the worker died of as failed
                 continue
             allowed = {self.killed.expected.get(name)}
             if self.start == CHANGED:
@@ -284,8 +289,15 @@ def rows_of(stage: Stage) -> Iterator[tuple[str, ledger.Row]]:
         yield from ((shard, row) for row in ledger.read_shard(stage.ledger_dir, shard, paths).rows.values())
 
 
+def _parse(path: Path) -> None:
+    """See that a file of an index is whole."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        json.loads(text)
+    else:
+        assert text.endswith("\n"), f"{path} is half-written"
+
+
 def _signal(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it ended meanwhile
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:  # it ended meanwhile
-        pass

@@ -41,6 +41,6 @@ def test_jobs_killed_at_random_moments_lose_double_and_spoil_nothing(
         "a shard job killed by SIGKILL at a random moment",
         systems=campaign.killed.name,
         tried=campaign.kills.total(),
-        note=f"Kills at random moments: seed {SEED}, several in a row, of a job, its whole process group or one worker, "
-        "also while a job that lost its run goes on; a quarter of them cut the last row of the record off too.",
+        note=f"Kills at random moments: seed {SEED}, several in a row, of a job, its process group or one worker, also "
+        "while a job that lost its run goes on; a quarter of them cut the last row of the record off too.",
     )

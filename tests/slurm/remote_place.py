@@ -126,7 +126,7 @@ class RemotePlace:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a run on the cluster."""
-        return self.cluster.begin(self.place, *IMPATIENT, *arguments, environment=self.environment)
+        return self.cluster.begin(self.place, *arguments, *IMPATIENT, environment=self.environment)
 
     def run(self, *arguments: str, timeout_s: float = 240) -> Ran:
         """Run on the cluster, and wait."""

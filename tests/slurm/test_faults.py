@@ -49,12 +49,6 @@ if ".rule_frames.py" in words and folder.exists() and not (folder / "mended").ex
 """
 RAISES = BROKEN.replace("END", 'raise RuntimeError("the test says no")')
 EXITS = BROKEN.replace("END", "os._exit(3)")
-# Of every job of a shard, before it can write to its log.
-DIES = """
-if ".rule_frames.py" in words and folder.exists() and not (folder / "mended").exists():
-    print("no such module", file=sys.stderr)
-    os._exit(1)
-"""
 # A worker that needs more than a shard's job is given at first, and less than it is given then: 750 MB, 1,500 MB.
 HUNGRY = """
 if "worker_process" in words and folder.exists():
@@ -102,7 +96,9 @@ def test_a_job_that_fails_is_tried_again_by_the_profile(
     tell("SLURM: a shard job that fails, and is tried again", systems="clip4mc", tried=1)
 
 
-@pytest.mark.parametrize(("fault", "says"), [(RAISES, "RuntimeError: the test says no"), (EXITS, "empty")])
+@pytest.mark.parametrize(
+    ("fault", "says"), [(RAISES, "RuntimeError: the test says no"), (EXITS, "the job ended before it wrote to it")]
+)
 def test_the_end_of_a_run_names_shard_log_and_next_step_of_a_job_that_failed(
     fault: str, says: str, remote: Remote, finished_clips: Workplace
 ) -> None:
@@ -249,7 +245,7 @@ def test_a_node_without_the_environment_is_named_with_its_log(
     text = told(ran)
     for shard in SHARDS:
         names_all(text, shard)
-    assert "no log of its own" in text
+    assert "the job ended before it wrote to it" in text
     assert f"{environment}/bin/python: No such file or directory" in text
     ran = here.run()
     assert ran.code == 0, ran.text

@@ -47,9 +47,9 @@ def test_jobs_that_were_asked_to_end_leave_nothing_to_mend(tmp_path: Path) -> No
     assert "Next: mend what is named above; then the same" in tell_failed([stopped, broken], [])
 
 
-def test_a_job_without_a_log_is_said_to_have_none(tmp_path: Path) -> None:
+def test_a_job_that_ended_before_it_wrote_to_its_log_is_said_to(tmp_path: Path) -> None:
     text = tell_failed([job(2, str(tmp_path / "never.log"))], [])
-    assert f"no log of its own ({tmp_path}/never.log): it ended before it could write one" in text
+    assert f"log {tmp_path}/never.log: the job ended before it wrote to it" in text
 
 
 def test_the_last_attempt_that_slurm_ended_is_named_with_what_slurm_said_of_it(tmp_path: Path) -> None:
@@ -81,14 +81,25 @@ def test_a_job_that_took_too_much_memory_is_told_where_to_ask_for_more(state: st
     assert "Next: give more memory (`mem_mb` of the rule in profiles/slurm)" in text
 
 
+OF_SNAKEMAKE = "rule clip4mc_frames:\n    jobid: 0\nShell command: None\n{}RuleException:\nCalledProcessError\n"
+
+
 @pytest.mark.parametrize(
-    "after", ["", "RuleException:\nCalledProcessError\nWorkflowError:\nAt least one job failed.\n"]
+    ("on_node", "told"),
+    [
+        ("line 4: python: No such file or directory\n", ": line 4: python: No such file or directory\n"),
+        (OF_SNAKEMAKE.format("no module named av\n"), ": no module named av\n"),
+        (OF_SNAKEMAKE.format(""), "\n"),
+    ],
 )
-def test_of_a_job_without_a_log_the_last_that_it_said_on_the_node_is_shown(after: str, tmp_path: Path) -> None:
+def test_of_a_job_with_an_empty_log_the_last_that_it_said_on_the_node_is_shown(
+    on_node: str, told: str, tmp_path: Path
+) -> None:
     log = tmp_path / "9.log"
-    write(log, f"line 4: python: No such file or directory\n{after}")
-    text = tell_failed([job(2)], [write(tmp_path / "run.log", shown(job(2), log))])
-    assert f"SLURM job 9 (FAILED), log {log}: line 4: python: No such file or directory" in text
+    write(log, "Building DAG of jobs...\n" * (on_node.startswith("rule")) + on_node)
+    failed = job(2, write(tmp_path / "job.log", ""))
+    text = tell_failed([failed], [write(tmp_path / "run.log", shown(failed, log))])
+    assert f"SLURM job 9 (FAILED), log {log}{told}" in text
 
 
 def test_of_many_failed_jobs_ten_are_told_and_the_others_counted(tmp_path: Path) -> None:

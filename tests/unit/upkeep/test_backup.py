@@ -18,7 +18,8 @@ from scripts.shared.ledger import LedgerWriter, list_shards, read_shard
 from scripts.shared.locks import LockFile
 from scripts.shared.worker_process import load_function
 from scripts.upkeep import backup, backup_shard
-from scripts.upkeep.backup import DatasetToBackUp, back_up, check_backup_dir, snapshots
+from scripts.upkeep.backup import DatasetToBackUp, back_up, snapshots
+from scripts.upkeep.folder_apart import check_folder_apart
 from scripts.upkeep.sha256sums import read_sums, sha256_of, sum_key, sum_line
 from tests.snakemake_run import contents, everything
 from tests.toy_system import FILES, SharedToy, Toy
@@ -268,7 +269,7 @@ def test_the_folder_must_be_there_and_apart(tmp_path: Path) -> None:
     ours = [tmp_path / "data" / "results", tmp_path / "data" / "work"]
     for folder in ours:
         folder.mkdir(parents=True)
-    check_backup_dir(tmp_path / "backup", ours)
+    check_folder_apart("backup_dir", tmp_path / "backup", ours)
     for wrong, says in (
         (tmp_path / "none" / "backup", "there is no .*none; is its disk mounted"),
         (ours[0] / "backup", "results lies in it or around it"),
@@ -276,17 +277,17 @@ def test_the_folder_must_be_there_and_apart(tmp_path: Path) -> None:
         (tmp_path / "data", "results lies in it or around it"),
     ):
         with pytest.raises(ConfigError, match=says):
-            check_backup_dir(wrong, ours)
+            check_folder_apart("backup_dir", wrong, ours)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="which is no folder"):
-        check_backup_dir(tmp_path / "file", ours)
+        check_folder_apart("backup_dir", tmp_path / "file", ours)
     (tmp_path / "link").symlink_to(ours[0])
     with pytest.raises(ConfigError, match="lies in it or around it"):
-        check_backup_dir(tmp_path / "link", ours)
+        check_folder_apart("backup_dir", tmp_path / "link", ours)
     for name, target in (("dangling", tmp_path / "unmounted" / "disk"), ("loop", tmp_path / "loop")):
         (tmp_path / name).symlink_to(target)
         with pytest.raises(ConfigError, match=f"{name}, a link that leads nowhere; is the disk that it names mounted"):
-            check_backup_dir(tmp_path / name, ours)
+            check_folder_apart("backup_dir", tmp_path / name, ours)
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "new\nline", "back\\slash", "r\re", "umlaut-ä", "\udcff"])
