@@ -95,10 +95,10 @@ def _told(job: FailedJob, on_cluster: _OnCluster | None) -> Iterator[str]:
     yield from (f"log {log}: {line or 'the job ended before it wrote to it'}" for log, line in last.items())
     if on_cluster:
         by_slurm = _said_by_slurm(on_cluster.log)
-        said = (
-            by_slurm[-1] if by_slurm else "" if written else _last_line(_OF_SNAKEMAKE.split(_text(on_cluster.log))[0])
+        at_last = _last_line("\n".join(by_slurm) or ("" if any(last.values()) else _of_job(on_cluster.log)))
+        yield f"SLURM job {on_cluster.job} ({on_cluster.state}), log {on_cluster.log}" + (
+            f": {at_last}" if at_last else ""
         )
-        yield f"SLURM job {on_cluster.job} ({on_cluster.state}), log {on_cluster.log}" + (f": {said}" if said else "")
 
 
 def _mends(on_cluster: _OnCluster | None, told: Sequence[str]) -> Sequence[str]:

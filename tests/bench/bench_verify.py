@@ -81,7 +81,7 @@ def _made(folder: Path) -> DatasetToVerify:
 def _verify(task: DatasetToVerify, forget: Iterable[Path] | None, workers: int = 1) -> Taken:
     _forget(forget)
     report = Path(task.dataset_dir, "verification.json")
-    taken = _time(lambda: verify_dataset(task, report=report, figure=None, workers=workers))
+    taken = taken_by(lambda: verify_dataset(task, report=report, figure=None, workers=workers))
     if '"problems": {}' not in report.read_text():
         raise RuntimeError(report.read_text())
     return taken
@@ -90,10 +90,11 @@ def _verify(task: DatasetToVerify, forget: Iterable[Path] | None, workers: int =
 def _read(files: Iterable[Path], forget: Iterable[Path] | None) -> Taken:
     _forget(forget)
     names = b"\0".join(os.fsencode(path) for path in files)
-    return _time(lambda: subprocess.run(["xargs", "-0", "cat"], input=names, stdout=subprocess.DEVNULL, check=True))
+    return taken_by(lambda: subprocess.run(["xargs", "-0", "cat"], input=names, stdout=subprocess.DEVNULL, check=True))
 
 
-def _time(work: Callable[[], object]) -> Taken:
+def taken_by(work: Callable[[], object]) -> Taken:
+    """What it takes."""
     before, started = os.times(), time.perf_counter()
     work()
     seconds, after = time.perf_counter() - started, os.times()

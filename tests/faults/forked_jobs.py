@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from scripts.shared import worker_pool, worker_process
 from scripts.shared.errors import PolymillError
@@ -86,6 +87,7 @@ def start(work: Callable[[], None], log: Path, *, locks: bool = True) -> int:
         os.dup2(printed, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", 1, closefd=False), os.fdopen(2, "w", 1, closefd=False)
         torch.set_num_threads(1)
+        threadpool_limits(1)  # as a worker's environment says: two threads sum in another order
         worker_pool.subprocess = SimpleNamespace(  # type: ignore[assignment]
             Popen=ForkedWorker, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired
         )

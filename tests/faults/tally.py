@@ -10,6 +10,9 @@ from typing import Any
 
 from tests.bench.run import machine
 
+COMMAND_KILLED = "the `snakemake` command and all its processes killed by SIGKILL"
+KILL_POINTS = "a run killed at a rename, a removal, a row or a flush, counted over all its processes"
+
 
 def tell(
     fault: str, *, systems: str, tried: int, lost: int = 0, doubled: int = 0, wrong: int = 0, note: str = ""

@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -209,17 +209,29 @@ KINDS = {
 }
 
 
-def rows_lost(before: bytes, after: bytes) -> set[str]:
-    """The samples of whose rows in a ledger one is not there any more, or not the last as it was."""
-    left, lines = set(after.split(b"\n")), before.splitlines(keepends=True)
-    gone = [decode_row(line) for line in lines if line.rstrip(b"\n") not in left]
-    now = last_rows(after.splitlines(keepends=True))
-    other = {key for key, row in last_rows(lines).items() if now.get(key) != row}
-    return {row["key"] for row in gone if row is not None and "key" in row} | other
+def rows_in(content: bytes) -> list[dict[str, Any] | None]:
+    """The row of each line, None of one that is torn."""
+    return [decode_row(line) if line.endswith(b"\n") else None for line in content.splitlines(keepends=True)]
 
 
-def last_rows(lines: Sequence[bytes]) -> dict[str, dict[str, Any]]:
-    return {row["key"]: row for line in lines if (row := decode_row(line)) and "key" in row}
+def rows_lost(damaged: Path, before: bytes, after: bytes) -> set[str]:
+    """The samples whose last row in all ledgers of a shard is not there any more, or not the last."""
+    files = sorted(damaged.parent.glob(f"{damaged.name.partition('.')[0]}.*"))
+    was, now = (
+        last_rows(row for path in files for row in rows_in(content if path == damaged else path.read_bytes()))
+        for content in (before, after)
+    )
+    return {key for key, row in was.items() if now.get(key) != row}
+
+
+def last_rows(rows: Iterable[dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    return {row["key"]: row for row in rows if row and "key" in row}
+
+
+def is_torn(before: bytes, after: bytes) -> bool:
+    """Whether a line is left that cannot be read, and a row of a sample gone, be it one that another follows."""
+    left = rows_in(after)
+    return None in left and any(row not in left for row in rows_in(before) if row and "key" in row)
 
 
 def run_until_well(ground: Ground, damaged: Path) -> str:
@@ -237,7 +249,7 @@ def run_until_well(ground: Ground, damaged: Path) -> str:
 
 
 def is_told(damaged: Path, after: bytes, said: str) -> bool:
-    if damaged.parent.name == "ledger" and all(map(decode_row, after.splitlines(keepends=True))):
+    if damaged.parent.name == "ledger" and None not in rows_in(after):
         # Of lines that are gone as a whole nothing is left to be told but that there were rows, or older ones.
         return any(words in said for words in ("rows of finished samples are gone", "source changed", "interrupted"))
     return str(damaged) in said
@@ -246,7 +258,7 @@ def is_told(damaged: Path, after: bytes, said: str) -> bool:
 def must_be_told(kind: str, before: bytes, damaged: bytes, lost: set[str]) -> bool:
     """Whether more is damaged than what changes nothing and cannot be seen."""
     if kind == "ledger":
-        return bool(lost)
+        return bool(lost) or is_torn(before, damaged)
     if kind == "members file":
         whole = {line for line in before.splitlines() if not line.startswith(b"#")}
         return not whole <= set(damaged.splitlines())
@@ -269,7 +281,7 @@ def damage_once(ground: Ground, kind: str, damage: Any, draw: random.Random) -> 
         after = damage(before or b"\0", draw)
         path.write_bytes(after)
     link = path.is_symlink()
-    lost = rows_lost(before, after) if kind == "ledger" else set()
+    lost = rows_lost(path, before, after) if kind == "ledger" else set()
     said = run_until_well(ground, path)
     where = f"{kind} {path.name}, {damage.__name__}, {after[:300]!r}: {said}"
     assert contents(ground.toy.dataset_dir) == contents(ground.whole / "results/toy/toys"), where
@@ -295,7 +307,7 @@ def test_damage_is_told_by_name_and_costs_no_more_than_its_rows(kind: str, n_tim
 
 
 def decoded(path: Path) -> list[dict[str, Any]]:
-    return [row for line in path.read_bytes().splitlines(keepends=True) if (row := decode_row(line))]
+    return [row for row in rows_in(path.read_bytes()) if row]
 
 
 def without_crc(row: dict[str, Any]) -> dict[str, Any]:

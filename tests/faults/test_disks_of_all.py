@@ -3,6 +3,7 @@
 import errno as errors
 import os
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.snakemake_run import Place, Ran
 
 N_POINTS = 3
 LONG_S = 600
+OWN_FRAME = re.compile(r'File "[^"]*(/scripts/\w+/|rule_\w+\.py|\.smk|Snakefile)[^"]*", line')  # of a traceback
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def test_a_disk_that_refuses_from_any_moment_on_costs_nothing_that_was_made(
         if error not in ("EROFS", "ESTALE"):  # Snakemake itself has a traceback where it cannot remove a file
             assert ran.code == 0 or "and run again" in ran.text, ran.text
             assert "Traceback (most recent" not in ran.text, ran.text
+        assert not OWN_FRAME.search(ran.text), ran.text
         assert "a defect of Polymill" not in ran.text, ran.text
         here.run("--unlock")
         here.make(timeout_s=LONG_S)

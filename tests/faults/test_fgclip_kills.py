@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from scripts.fgclip.training.loop import train_process
-from scripts.shared.training import start as start_training
+from tests.faults import tally
+from tests.faults.killed_trainings import LONG_S, begin, kill_once
+from tests.faults.tally import COMMAND_KILLED
 from tests.fgclip_place import FgclipPlace
-from tests.forked import fork
 from tests.snakemake_run import contents, finish, leftovers
 from tests.unit.fgclip.training.small_run import make_place, start
 
@@ -38,62 +39,30 @@ RUN_FILES = (
     "trainer_log.txt",
     "train_log.json",
 )
-LONG_S = 60
 
 
-def begin(folder: Path, name: str) -> int:
-    """Start a training in a copy of this process, which has imported all; its number."""
-
-    def work() -> None:
-        os.setpgid(0, 0)  # so that its reader of videos is killed with it
-        start_training.run_processes = lambda _module, settings, _n, **_: train_process(settings)
-        start(folder, name, **TRAINED)
-
-    return fork(work)
-
-
-def kill_once(folder: Path, name: str, moments: random.Random) -> int:
-    """Kill a training before its first step, between steps, or while it writes a checkpoint; how it ended."""
-    checkpoints = folder / name / "checkpoints"
-    pid = begin(folder, name)
-    changes, seen = moments.randint(0, 9), changed(checkpoints)  # a checkpoint is three: begun, there, an old one gone
-    until = time.monotonic() + LONG_S
-    while changes and time.monotonic() < until and not ended(pid):
-        if (now := changed(checkpoints)) != seen:
-            changes, seen = changes - 1, now
-        time.sleep(0.001)
-    time.sleep(moments.uniform(0, 0.05))
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:  # it is not in its group yet
-        os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def changed(folder: Path) -> int:
-    """When a folder got or lost a file."""
-    return folder.stat().st_mtime_ns if folder.exists() else 0
+def begin_here(folder: Path, name: str) -> int:
+    return begin(lambda: start(folder, name, **TRAINED), train_process)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_training_that_is_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> None:
     make_place(tmp_path, n_train=16)
-    assert os.waitstatus_to_exitcode(os.waitpid(begin(tmp_path, "whole"), 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(begin_here(tmp_path, "whole"), 0)[1]) == 0
     moments = random.Random(3407)
-    assert [kill_once(tmp_path, "killed", moments) for _ in range(KILLS)] == [-signal.SIGKILL] * KILLS
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    killed = [kill_once(begin_here(tmp_path, "killed"), checkpoints, moments) for _ in range(KILLS)]
+    assert killed == [-signal.SIGKILL] * KILLS
     assert not (tmp_path / "killed" / "model").exists()
-    assert os.waitstatus_to_exitcode(os.waitpid(begin(tmp_path, "killed"), 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(begin_here(tmp_path, "killed"), 0)[1]) == 0
     attempts = json.loads((tmp_path / "killed" / "run.json").read_text())["attempts"]
     assert len({attempt["from_step"] for attempt in attempts} - {0}) >= 8  # most of them on the way, not at a start
     for name in RUN_FILES:
         left, right = (tmp_path / run / name for run in ("killed", "whole"))
         assert left.read_bytes().replace(b"killed", b"whole") == right.read_bytes(), name
     assert leftovers(tmp_path) == []
+    tally.tell("a training killed by SIGKILL around its checkpoints", systems="fgclip", tried=KILLS)
 
 
 @pytest.mark.slow
@@ -105,7 +74,8 @@ def test_a_command_that_is_killed_in_the_jobs_around_a_training_ends_as_if_undis
     here = whole.copy(tmp_path / "killed")
     shutil.rmtree(here.dataset)
     shutil.rmtree(here.folder / "work")
-    for made in ("videos/*.json", "*records.json*", "scores/*/*.npz", "heatmaps/*", "heatmaps/*/*.png"):
+    moments = ("videos/*.json", "*records.json*", "scores/*/*.npz", "heatmaps/*", "heatmaps/*/*.png")
+    for made in moments:
         command = here.start("--nolock")
         until = time.monotonic() + 10 * LONG_S
         while not any(here.dataset.glob(made)) and time.monotonic() < until and command.poll() is None:
@@ -118,3 +88,4 @@ def test_a_command_that_is_killed_in_the_jobs_around_a_training_ends_as_if_undis
     assert contents(here.dataset, (".state",)) == contents(whole.dataset, (".state",))
     assert leftovers(here.folder) == []
     assert here.run().nothing_to_do
+    tally.tell(COMMAND_KILLED, systems="fgclip", tried=len(moments))

@@ -16,6 +16,7 @@ import yaml
 from scripts.clip4mc.stage import frames_stage
 from scripts.shared.config import load_config
 from scripts.shared.planning.planner import plan_dataset
+from tests.faults import tally
 from tests.snakemake_run import ROOT, Ran, Workplace, contents, leftovers, make_clip
 
 RETRY = ("--config", "retry_failed=true")
@@ -169,6 +170,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
     points = points_of(scenario, how)
     at = points[int(place * len(points))]
     kill_and_go_on(scenario, tmp_path / "here", at=at, how=how, who=who, ask_again=True)
+    tally.tell(tally.KILL_POINTS, systems="clip4mc", tried=1)
 
 
 def points_of(scenario: Prepared, how: str) -> list[int]:
@@ -192,3 +194,4 @@ def test_every_kill_point_leads_to_the_same_end(
             wrong.append(f"at {scenario.events[at]}: {error}")
     print(f"{len(points_of(scenario, how))} kill points, {how} {who}, {name}: {len(wrong)} wrong")
     assert not wrong, "\n\n".join(wrong)
+    tally.tell(tally.KILL_POINTS, systems="clip4mc", tried=len(points_of(scenario, how)))

@@ -95,7 +95,7 @@ def _grown(path: Path, text: str) -> None:
 
 
 def _removed(path: Path, _text: str) -> None:
-    path.unlink()
+    path.unlink(missing_ok=True)  # at the second try it is gone
 
 
 CHANGES = [_in_place, _by_rename, _with_its_times, _cut, _grown, _removed]

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.faults import tally
+from tests.faults.tally import KILL_POINTS
 from tests.pose_place import PosePlace
 from tests.snakemake_run import ROOT, Ran, contents, finish, leftovers
 
@@ -75,6 +77,7 @@ def test_jobs_and_workers_of_every_stage_are_killed_and_the_plug_is_pulled(
     assert "a group of 11 samples failed (worker_died" in ran.text
     go_on(here)
     assert_as_if_undisturbed(here, finished_poses)
+    tally.tell(KILL_POINTS, systems="pose", tried=len(faults))
 
 
 @pytest.mark.slow
@@ -98,6 +101,7 @@ def test_kill_points_all_over_a_run_lead_to_the_same_end(
         assert contents(here.dataset) == contents(finished_poses.dataset), f"at {events[at]}"
         assert leftovers(here.folder) == [], f"at {events[at]}"
         assert here.run().nothing_to_do, f"at {events[at]}"
+    tally.tell(KILL_POINTS, systems="pose", tried=len(points[:: len(points) // 8]))
 
 
 # Ten thousand
@@ -163,3 +167,8 @@ def test_ten_thousand_captions_that_are_killed_on_the_way_end_as_if_undisturbed(
     go_on(here, "--config", "retry_failed=[worker_died]", cores=2, timeout_s=600)
     assert n_made(here, "render") == N_CAPTIONS
     assert_as_if_undisturbed(here, undisturbed)
+    tally.tell(
+        f"a run of {N_CAPTIONS:,} captions killed at random moments of each stage",
+        systems="pose",
+        tried=len(STAGES) + 2,
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import tally
 from tests.snakemake_run import contents, finish, leftovers
 from tests.speaker_place import SpeakerPlace
 
@@ -48,3 +49,4 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_undisturbed(
     assert contents(here.dataset, WITHOUT) == undisturbed
     assert leftovers(here.folder) == []
     assert here.run().nothing_to_do
+    tally.tell(tally.COMMAND_KILLED, systems="speaker", tried=len(after_s))

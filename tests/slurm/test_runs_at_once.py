@@ -71,7 +71,12 @@ def test_a_snakemake_that_is_asked_to_end_leaves_what_the_next_goes_on_with(
     number: signal.Signals, remote: Remote, finished_clips: Workplace, cluster: Cluster
 ) -> None:
     here = remote()
-    first = here.start()
+    # What a shell starts in the background is deaf to SIGINT, and hands that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        first = here.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     here.wait_for_sample("began", WAITS)
     first.send_signal(number)
     if number == signal.SIGTERM:  # waits for the jobs that run, and starts no other

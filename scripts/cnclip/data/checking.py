@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from scripts.cnclip.data.pictures import picture_facts
 from scripts.cnclip.data.ranges import byte_range
 from scripts.cnclip.data.tsv import TsvLine, line_at, open_tsv, places
 from scripts.shared import atomic_files
-from scripts.shared.errors import ConfigError, SampleError
+from scripts.shared.errors import ConfigError, JobError, SampleError
 from scripts.shared.progress import Progress
 from scripts.shared.worker_pool import run_groups
 
@@ -32,7 +33,7 @@ def check_shard(
     Args:
         tsv: `{split}_imgs.tsv`.
         receipt: JSON Lines to write, a row for each line in file order. A good picture: image_id, offset, length, and
-            its `PictureFacts`. A bad one: image_id or null, offset, error, message.
+            its `PictureFacts`. A bad one: image_id or null, offset, error, message. The last line closes them.
         shard: which range, from 0.
         n_shards: how many ranges there are.
         workers: processes.
@@ -60,7 +61,25 @@ def check_shard(
                 progress.step(failed=row.get("error"))
     progress.end()
     with atomic_files.open_new(receipt) as receipt_file:
-        receipt_file.writelines(rows[offset] + b"\n" for offset in sorted(rows))
+        content = b"".join(rows[offset] + b"\n" for offset in sorted(rows))
+        receipt_file.write(content + _close(content))
+
+
+def read_receipt(receipt: Path) -> list[CheckRow]:
+    """The rows that `check_shard` wrote.
+
+    Raises:
+        JobError: the receipt is damaged: cut off between two lines, its pictures would be gone without a word.
+    """
+    lines = receipt.read_bytes().splitlines(keepends=True)
+    content = b"".join(lines[:-1])
+    if lines[-1:] != [_close(content)]:
+        raise JobError(f"{receipt}: damaged, or of another version; remove it and run again")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _close(content: bytes) -> bytes:
+    return b'{"crc":"%08x"}\n' % zlib.crc32(content)
 
 
 def check_lines(tasks: list[Task]) -> list[CheckRow | None]:

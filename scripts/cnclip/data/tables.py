@@ -4,21 +4,21 @@ Of a picture only its ids, place and hash are held, of a text its id, so that tw
 """
 
 import hashlib
-import json
 from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.cnclip.data.checking import read_receipt
 from scripts.cnclip.data.picture_list import PictureList, write_pictures
 from scripts.cnclip.data.texts import Text, TextLine, begins_with_mark, read_texts, text_row
 from scripts.shared import atomic_files
-from scripts.shared.errors import JobError
 from scripts.shared.index_files import Failure, counts
 
 GALLERY_AT_LEAST = 10  # the official predictions list exactly ten pictures
@@ -96,7 +96,7 @@ def _read_receipts(receipts: Sequence[Path], split: str) -> _Pictures:
     modes: Counter[str] = Counter()
     n_animated = 0
     lost: list[tuple[int, int | None, str, str]] = []  # offset, id, error, message
-    for row in _rows(receipts):
+    for row in chain.from_iterable(map(read_receipt, receipts)):
         if "error" in row:
             lost.append((row["offset"], row["image_id"], row["error"], row["message"]))
             continue
@@ -137,16 +137,6 @@ def _notes(kinds: Mapping[str, Any]) -> list[str]:
         (kinds["animated"], "with several frames: the first is used"),
     ]
     return [f"{n:,} pictures {what}" for n, what in said if n]
-
-
-def _rows(receipts: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    for receipt in receipts:
-        with receipt.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise JobError(f"{receipt}: line {number} is damaged ({error}); remove it and run again") from error
 
 
 class _Sifting:

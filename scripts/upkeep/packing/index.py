@@ -31,7 +31,6 @@ def write_pack_index(index: Path, receipts: Iterable[Path], *, dataset: str) -> 
                 tars |= json.loads(receipt.read_text(encoding="utf-8"))["tars"]
             except (ValueError, KeyError, TypeError) as error:
                 raise JobError(f"{receipt}: not a receipt that can be used ({error}); delete it, run again") from error
-        _remove_others(index.parent, shards)
         found = sorted(tars.items())
         atomic_files.write_json(
             index,
@@ -47,6 +46,7 @@ def write_pack_index(index: Path, receipts: Iterable[Path], *, dataset: str) -> 
                 ],
             },
         )
+        _remove_others(index.parent, shards)
 
 
 def _remove_others(packed_dir: Path, shards: set[str]) -> None:

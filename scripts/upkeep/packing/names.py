@@ -16,8 +16,8 @@ def member_names(key: str, rows: Iterable[Row]) -> dict[str, str]:
     """Name the files of a sample in the order in which they lie in the tar.
 
     Those in a folder of the sample's own are called after it: `sample_7_abc/size.json` is `sample_7_abc.size.json`.
-    Of those in a shared folder the shortest name is the sample's: `poses/walk.npy` and `poses/walk-r2.png` are
-    `walk.npy` and `walk.r2.png`.
+    Of those in shared folders the shortest name is the sample's, and the folder begins the field: `poses/walk.npy`,
+    `poses/walk-r2.npy` and `motions/walk.npy` are `walk.poses.npy`, `walk.poses-r2.npy` and `walk.motions.npy`.
 
     Args:
         key: the sample.
@@ -28,17 +28,14 @@ def member_names(key: str, rows: Iterable[Row]) -> dict[str, str]:
         samples share folders, to the dataset's.
     """
     own: list[str] = []
-    shared: list[PurePosixPath] = []
+    shared: list[str] = []
     for row in rows:
-        if has_own_folder(row):
-            own += row["files"]
-        else:
-            shared += map(PurePosixPath, row["files"])
+        (own if has_own_folder(row) else shared).extend(row["files"])
     names = {name: f"{escape(key)}.{name}" for name in own}
-    stem = min((_within(path) for path in shared), key=lambda name: (len(name), name), default="")
-    for path in shared:
-        rest = _within(path).removeprefix(stem)
-        names[str(path)] = ".".join(filter(None, [escape(stem), escape(rest.removeprefix("-"))])) + path.suffix
+    sample = min((_parts(name)[1] for name in shared), key=lambda stem: (len(stem), stem), default="")
+    for name in shared:
+        folder, stem, suffix = _parts(name)
+        names[name] = f"{escape(sample)}.{folder}{escape(stem.removeprefix(sample))}{suffix}"
     return names
 
 
@@ -47,7 +44,8 @@ def escape(name: str) -> str:
     return name.replace("%", "%25").replace(".", "%2E").replace("/", "%2F")
 
 
-def _within(path: PurePosixPath) -> str:
-    """A path without its first folder and its suffix."""
-    parts = path.with_suffix("").parts
-    return "/".join(parts[1:] or parts)
+def _parts(name: str) -> tuple[str, str, str]:
+    """The first folder of a path, what stands between it and the suffix, and the suffix."""
+    folder, _, within = name.partition("/")
+    suffix = PurePosixPath(within).suffix
+    return folder, within.removesuffix(suffix), suffix

@@ -244,10 +244,10 @@ class _Packing:
         write_record(self.packed_dir, task.shard, self.record)
         log.info("[%s] %d tars, %d of them made or made again", task.label, len(self.record["tars"]), n_made)
         self._stop_if_damaged()
-        facts = ("samples", "size", "blake2b")
         return {
-            name: {fact: tar[fact] for fact in facts} for name, tar in sorted(self.record["tars"].items())
-        }  # fmt: skip
+            name: {fact: tar[fact] for fact in ("samples", "size", "blake2b")}
+            for name, tar in sorted(self.record["tars"].items())
+        }
 
     def _make(self, name: str, samples: list[Sample]) -> None:
         """Write a tar and its record; without the samples that are damaged, and not at all where none is left."""
@@ -301,12 +301,15 @@ class _Packing:
         self.damaged[key] = why
 
     def _stop_if_damaged(self) -> None:
-        for key, why in self.damaged.items():
-            raise JobError(
-                f"[{self.task.label}] {len(self.damaged):,} samples are not packed, such as {key} ({why}); all others "
-                f"are. snakemake all_{self.task.system} --config verify=digest makes them again (and "
-                f"{self.task.system}_verify looks at all there are); then pack again"
-            )
+        if not self.damaged:
+            return
+        key, why = next(iter(self.damaged.items()))
+        system = self.task.system
+        raise JobError(
+            f"[{self.task.label}] {len(self.damaged):,} samples are not packed, such as {key} ({why}); all others are. "
+            f"snakemake all_{system} --config verify=digest makes them again (and {system}_verify looks at all there "
+            "are); then pack again"
+        )
 
 
 class _DamagedError(Exception):

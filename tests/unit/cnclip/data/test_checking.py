@@ -1,6 +1,5 @@
 """The check of a shard: a row a line, in file order, whatever the pictures hold."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,11 @@ from typing import Any
 import pytest
 
 from scripts.cnclip.data import checking
-from scripts.cnclip.data.checking import check_lines, check_shard
+from scripts.cnclip.data.checking import check_lines, check_shard, read_receipt
 from scripts.cnclip.data.tsv import picture_at
 from scripts.shared.errors import ConfigError, SampleError
 from tests.unit.cnclip.data.conftest import a_picture, tsv_row
 from tests.unit.cnclip.data.test_pictures import png_of_size
-
-
-def rows(receipt: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in receipt.read_text(encoding="utf-8").splitlines()]
 
 
 def test_each_line_gets_a_row_in_file_order_whichever_worker_did_it(tmp_path: Path) -> None:
@@ -24,7 +19,7 @@ def test_each_line_gets_a_row_in_file_order_whichever_worker_did_it(tmp_path: Pa
     bad = {30: a_picture(1, "JPEG")[:-40], 55: png_of_size(40_000, 40_000), 60: b"no picture"}
     tsv.write_bytes(b"".join(tsv_row(i, bad.get(i, a_picture(i))) for i in range(100)))
     check_shard(tsv, tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=2)
-    found = rows(tmp_path / "receipt.jsonl")
+    found = read_receipt(tmp_path / "receipt.jsonl")
     assert [row["image_id"] for row in found] == list(range(100))
     failed = {row["image_id"]: row["error"] for row in found if "error" in row}
     assert failed == {30: "truncated", 55: "too_large", 60: "no_picture"}
@@ -42,7 +37,7 @@ def test_shards_together_tell_what_one_tells(tmp_path: Path) -> None:
     parts = [tmp_path / f"{shard}.jsonl" for shard in range(3)]
     for shard, part in enumerate(parts):
         check_shard(tsv, part, shard=shard, n_shards=3, workers=1)
-    assert b"".join(part.read_bytes() for part in parts) == (tmp_path / "whole.jsonl").read_bytes()
+    assert [row for part in parts for row in read_receipt(part)] == read_receipt(tmp_path / "whole.jsonl")
 
 
 def test_a_picture_that_ends_its_worker_is_named_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +52,7 @@ def test_a_picture_that_ends_its_worker_is_named_by_its_id(tmp_path: Path, monke
     tsv = tmp_path / "train_imgs.tsv"
     tsv.write_bytes(tsv_row(4, a_picture(4)) + tsv_row(9, a_picture(9)))
     check_shard(tsv, tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=1)
-    good, bad = rows(tmp_path / "receipt.jsonl")
+    good, bad = read_receipt(tmp_path / "receipt.jsonl")
     assert good["image_id"] == 4
     assert bad == {
         "image_id": 9,
@@ -71,6 +66,6 @@ def test_an_empty_file_gives_an_empty_receipt_and_an_absent_one_is_named(tmp_pat
     tsv = tmp_path / "train_imgs.tsv"
     tsv.write_bytes(b"")
     check_shard(tsv, tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=1)
-    assert rows(tmp_path / "receipt.jsonl") == []
+    assert read_receipt(tmp_path / "receipt.jsonl") == []
     with pytest.raises(ConfigError, match=r"none.tsv: No such file"):
         check_shard(tmp_path / "none.tsv", tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=1)

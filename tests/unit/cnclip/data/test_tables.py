@@ -111,8 +111,13 @@ def test_the_digest_tells_another_picture_another_text_and_nothing_else(tables: 
     assert digest("train", a_picture(1), "二") != same
 
 
-def test_a_damaged_receipt_is_named(tmp_path: Path) -> None:
-    (tmp_path / "0.jsonl").write_text('{"image_id": 1')
+@pytest.mark.parametrize("kept", [0, 1, 2, 2.5, 3])
+def test_a_receipt_cut_off_anywhere_is_named(kept: float, tmp_path: Path, tables: Maker) -> None:
+    tables(b"".join(tsv_row(i, a_picture(i)) for i in range(3)), b"")
+    receipt = tmp_path / "train" / "0.jsonl"
+    lines = receipt.read_bytes().splitlines(keepends=True)
+    receipt.write_bytes(b"".join(lines[: int(kept)]) + lines[int(kept)][: int(kept % 1 * 20)])
     outputs = {name: tmp_path / name for name in ("good_pictures", "good_texts", "rest")}
-    with pytest.raises(JobError, match=r"0.jsonl: line 1 is damaged .* remove it and run again"):
-        make_tables([tmp_path / "0.jsonl"], tmp_path / "none.jsonl", split="train", **outputs)
+    with pytest.raises(JobError, match=r"0.jsonl: damaged, or of another version; remove it and run again"):
+        make_tables([receipt], tmp_path / "none.jsonl", split="train", **outputs)
+    assert not any(path.exists() for path in outputs.values())
