@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,9 @@ class Killed:
     strange: dict[str, str] = field(default_factory=dict)
     index_files: tuple[str, ...] = ()
 
+    @cached_property
     def stages(self) -> list[Stage]:
+        """In the order of their jobs; asked once all is prepared, and in the folder."""
         raw = yaml.safe_load((self.here.folder / "config.yaml").read_text(encoding="utf-8"))
         config = load_config({**raw, "retry_failed": ["worker_died"]}, lambda _: "config.yaml")
         return [job.stage(config) for job in self.jobs]
@@ -104,9 +106,8 @@ class Killed:
     def run(self) -> None:
         """Plan all stages, then answer what is due, as one `snakemake` command does; for a process of its own."""
         os.chdir(self.here.folder)
-        stages = self.stages()
-        plans = [plan_dataset(stage, scratch=None) for stage in stages]
-        self._answer(stages)
+        plans = [plan_dataset(stage, scratch=None) for stage in self.stages]
+        self.answer()
         for job, plan in zip(self.jobs, plans, strict=True):
             if job.index is not None:
                 job.index(plan.index_plan)
@@ -114,16 +115,13 @@ class Killed:
     def plan(self) -> None:
         """Plan all stages, and end."""
         os.chdir(self.here.folder)
-        for stage in self.stages():
+        for stage in self.stages:
             plan_dataset(stage, scratch=None)
 
     def answer(self) -> None:
         """Answer the plans that are there: the jobs of a run whose `snakemake` was killed."""
         os.chdir(self.here.folder)
-        self._answer(self.stages())
-
-    def _answer(self, stages: list[Stage]) -> None:
-        for job, stage in zip(self.jobs, stages, strict=True):
+        for job, stage in zip(self.jobs, self.stages, strict=True):
             for shard in due(stage):
                 receipt = layout.receipt_file(stage.stage_work_dir, shard)
                 receipt.unlink(missing_ok=True)  # as Snakemake does

@@ -5,6 +5,7 @@ after the other; lets one end; and compares. All that is drawn comes from a gene
 system, so that a round can be repeated; the moments are drawn as parts of the time that an undisturbed attempt takes.
 """
 
+import gc
 import json
 import os
 import random
@@ -16,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.shared import layout, ledger
+from scripts.shared import layout, ledger, worker_process
+from scripts.shared.clip_tokens import ClipTokenizer
 from scripts.shared.errors import JobError
 from scripts.shared.index_files import read_listed
 from scripts.shared.planning.index_plan import plan_file, read_index_plan
@@ -60,6 +62,11 @@ class Campaign:
     torn: int = 0
 
     def __post_init__(self) -> None:
+        ClipTokenizer.embedded()  # once here, and not in each copy, where it would take longer than all samples
+        with inside(self.killed.here.folder):
+            for job, _ in zip(self.killed.jobs, self.killed.stages, strict=True):
+                worker_process.load_function(job.named["function"])
+        gc.freeze()  # or the copies' collections would touch, and so copy, all that is imported
         self.random = random.Random(f"{self.seed} {self.killed.name}")
         self.log = self.folder / "jobs.log"
         self.lasts_s = {name: self._undisturbed(name) for name in (FRESH, CHANGED)}
@@ -108,7 +115,7 @@ class Campaign:
     def _left_s(self) -> float:
         """How long the rest lasts, about."""
         with inside(self.killed.here.folder):
-            made = sum(rate for rate in map(_part_made, self.killed.stages())) / len(self.killed.jobs)
+            made = sum(rate for rate in map(_part_made, self.killed.stages)) / len(self.killed.jobs)
         return self.lasts_s[self.start] * max(1 - made if self.start == FRESH else 1.0, 0.2)
 
     def _kill(self, pid: int, whom: str) -> None:
@@ -147,7 +154,7 @@ class Campaign:
         self._look()
 
     def _finish(self) -> None:
-        for _ in range(2):  # what a killed worker cost is made by the second
+        for _ in range(1 + self.worker_died):  # the sample that a worker died of is made by the next
             self._end(start(self.killed.run, self.log))
 
     def _end(self, pid: int) -> None:
@@ -188,7 +195,7 @@ class Campaign:
                 allowed.add(self.killed.strange.get(name))
             assert digest in allowed, f"{name} is half-written, or other"
         with inside(here.folder):
-            for stage in self.killed.stages():
+            for stage in self.killed.stages:
                 self._look_at(stage, found)
 
     def _look_at(self, stage: Stage, found: dict[str, str]) -> None:
@@ -216,32 +223,29 @@ class Campaign:
         scratch = self.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         with inside(here.folder):
-            for stage in self.killed.stages():
+            for stage in self.killed.stages:
                 plan = plan_dataset(stage, scratch=scratch)
                 assert plan.n_to_make == 0, f"{stage.label}: {plan.n_to_make} to make once more"
                 assert not due(stage), f"{stage.label}: jobs are due once more"
                 self._check_record(stage, found)
         assert not any(scratch.iterdir()), "a plan would change"
-        missing = [name for name in self._samples() if name not in found]
+        samples = self._samples()
+        missing = [name for name in samples if name not in found]
         assert not missing, f"lost: {missing}"
-        other = [name for name in found if found[name] not in (self.killed.expected.get(name), self._left_over(name))]
+        # What these jobs do not make, such as a figure, is as it was before the round.
+        as_before = {name: digest for name, digest in self.killed.strange.items() if name not in samples}
+        other = [name for name in found if found[name] not in (self.killed.expected.get(name), as_before.get(name))]
         assert not other, f"wrong: {other}"
         assert leftovers(here.folder) == []
         twice = [line for line, n in (self._lines() - getattr(self, "again", Counter())).items() if n > 1]
         assert not twice, f"doubled: {twice}"
-
-    def _left_over(self, name: str) -> str | None:
-        """Of a file that the killed jobs do not make, such as a figure: what it held before the round."""
-        if name in self._samples():
-            return None
-        return self.killed.strange.get(name)
 
     def _samples(self) -> set[str]:
         """The files of samples, and those of the indexes that are killed here."""
         with inside(self.killed.here.folder):
             made = {
                 ("clips/" if stage.dataset_dir.name == "clips" else "") + layout.sample_file(row, name)
-                for stage in self.killed.stages()
+                for stage in self.killed.stages
                 for _, row in rows_of(stage)
                 for name in row.get("files", ())
                 if row["status"] == "ok"
@@ -267,7 +271,7 @@ class Campaign:
         """How often each sample stands on record as finished from the same source with the same settings."""
         lines: Counter[Line] = Counter()
         with inside(self.killed.here.folder):
-            for stage in self.killed.stages():
+            for stage in self.killed.stages:
                 for paths in ledger.list_shards(stage.ledger_dir).values():
                     rows = (ledger.decode_row(line) for path in paths for line in path.read_bytes().splitlines(True))
                     lines.update(

@@ -21,7 +21,7 @@ from tests.snakemake_run import Place, Ran
 
 N_POINTS = 3
 LONG_S = 600
-OWN_FRAME = re.compile(r'File "[^"]*(/scripts/\w+/|rule_\w+\.py|\.smk|Snakefile)[^"]*", line')  # of a traceback
+OWN_FRAME = re.compile(r'File "[^"]*(/scripts/\w+/|rule_\w+\.py)[^"]*", line')  # of a traceback
 
 
 @pytest.fixture

@@ -25,18 +25,18 @@ MOST_IN_A_ROW = 4
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """Forty-eight samples in four shards, which were packed before a third of them changed: `before/`."""
-    made = Toy(tmp_path_factory.mktemp("toy"), keys=[f"k{number:02d}" for number in range(48)], shard_size=12)
+    """Thirty-six samples in three shards, which were packed before a third of them changed: `before/`."""
+    made = Toy(tmp_path_factory.mktemp("toy"), keys=[f"k{number:02d}" for number in range(36)], shard_size=12)
     made.sources.mkdir()
     for key in made.keys:
         made.source(key).write_text(f"text {key}")
-    made.run()
+    made.run(workers=1)
     release()
     pack(made, PLACES)
     packed(made).rename(made.root / "before")
     for key in made.keys[::3]:
         made.source(key).write_text(f"other {key}")
-    made.run()
+    made.run(workers=1)
     release()
     return made
 
@@ -48,7 +48,7 @@ def begin(toy: Toy, *, anew: bool) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kills", [8, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(400, marks=pytest.mark.slow)])
 def test_packing_killed_at_random_moments_ends_with_the_same_bytes(kills: int, toy: Toy, tmp_path: Path) -> None:
     draw, done = random.Random(SEED), 0
     begin(toy, anew=True)

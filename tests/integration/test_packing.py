@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.shared.fingerprints import digest_file
-from tests.snakemake_run import BIN, ROOT, Ran, Workplace, contents, leftovers, make_clip, marks, remade
+from tests.snakemake_run import ROOT, Workplace, contents, leftovers, make_clip, marks, remade
 from tests.speaker_place import SpeakerPlace
 from tests.unit.upkeep.packing.toy_packing import read
 
@@ -70,7 +71,6 @@ def test_tars_follow_what_the_user_does_and_nothing_else_is_packed_again(place: 
 
 
 def test_verify_has_no_remark_on_tars_and_a_backup_leaves_them_out(finished: Workplace, tmp_path: Path) -> None:
-    assert finished.run().nothing_to_do
     ran = finished.make("clip4mc_verify", "clip4mc_backup", "--config", f"backup_dir={tmp_path / 'backup'}")
     report = json.loads((finished.dataset / "verification.json").read_text())
     assert (report["problems"], report["remarks"]) == ({}, {}), ran.text
@@ -94,13 +94,12 @@ def test_lost_loose_files_come_back_out_of_a_tar_as_the_page_says_and_nothing_is
     assert ran.nothing_to_do, ran.text
 
 
-def test_packed_once_where_nothing_keeps_them_and_read_as_the_page_says(tmp_path: Path) -> None:
+def test_recordings_are_packed_once_elsewhere_and_one_comes_back_as_the_page_says(tmp_path: Path) -> None:
     here = SpeakerPlace.create(tmp_path / "place", (2, 1), pack_dir=str(tmp_path / "disk"))
     here.make("speaker_pack")
     folder = tmp_path / "disk" / "speaker" / "studio"
     assert (here.dataset / "packed").resolve() == folder
     assert list(read(*folder.glob("*.tar"))) == ["0%2F00", "0%2F01", "1%2F00"]
-    assert "speaker_pack_shard" not in here.planned()
     lost = here.embedding(0, 1)
     whole = lost.read_bytes()
     lost.unlink()
@@ -109,15 +108,12 @@ def test_packed_once_where_nothing_keeps_them_and_read_as_the_page_says(tmp_path
     assert lost.read_bytes() == whole
 
 
-def test_the_loader_of_the_page_reads_every_sample_in_its_true_form(finished: Workplace) -> None:
+def test_the_loader_of_the_page_reads_every_sample_in_its_true_form(
+    finished: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (loader,) = blocks("python")
-    ran = run_python(loader.replace("results/clip4mc/train", str(finished.dataset)), finished.folder)
-    assert ran.code == 0, ran.text
-    assert ran.text.splitlines() == [f"{finished.sample(n).name} (2, 16, 16, 3) (77,)" for n in range(4)]
-
-
-def run_python(code: str, folder: Path) -> Ran:
-    ran = subprocess.run(
-        [str(BIN / "python"), "-c", code], cwd=folder, text=True, capture_output=True, check=False, timeout=60
-    )
-    return Ran(ran.returncode, ran.stdout + ran.stderr)
+    (tmp_path / "loader.py").write_text(loader)
+    monkeypatch.chdir(finished.folder)
+    runpy.run_path(str(tmp_path / "loader.py"))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [f"{finished.sample(number).name} (2, 16, 16, 3) (77,)" for number in range(4)]

@@ -190,8 +190,6 @@ def _is_current(task: ShardToPack, ledger_files: dict[str, list[Path]], scratch:
     now = stamp(task, ledger_files)
     if record["stamp"] == now:
         return True
-    if not record["stamp"]:
-        return False
     # A ledger that was compacted says the same as before.
     try:
         wanted = {name: content_of(samples) for name, samples in wanted_tars(task, ledger_files).items()}

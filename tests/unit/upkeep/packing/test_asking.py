@@ -1,4 +1,4 @@
-"""What is asked of the jobs that pack: nothing where the tars still are what the ledger tells, however that is found."""
+"""What is asked of the jobs that pack: nothing where the tars still are what the ledger tells."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.shared import layout, ledger
-from scripts.shared.errors import ConfigError, PlanningError
+from scripts.shared.errors import ConfigError, JobError, PlanningError
 from scripts.shared.ledger import list_shards
 from scripts.shared.planning.plans import PlanMode, Plans
 from scripts.systems import SYSTEMS, System
@@ -92,7 +92,7 @@ def test_a_flipped_bit_with_the_size_and_time_of_before_is_found_where_all_is_re
 def test_what_a_stage_did_is_asked_for_even_where_its_job_was_asked_alone(asked: Run, made_toy: Toy) -> None:
     asked()
     made_toy.source("a").write_text("something else")
-    made_toy.run()
+    made_toy.run(workers=1)
     release()
     assert asked() == {"00001"}
 
@@ -108,6 +108,15 @@ def test_a_compacted_ledger_is_seen_to_say_the_same_once(
     assert inodes(made_toy) == before
     monkeypatch.setattr("scripts.upkeep.packing.asking.wanted_tars", None)  # not asked: the record knows the new one
     assert asked() == set()
+
+
+def test_all_of_a_system_keeps_those_current_that_say_so_and_packs_no_other() -> None:
+    config = {"toy": {"datasets": {"kept": {"pack": True}, "not_kept": {"pack": False}, "empty": {"pack": True}}}}
+    mode = PlanMode(plans=True, scratch=None, cores=1)
+    stages = {"toy": lambda name: () if name == "empty" else (Toy(Path()).stage(),)}
+    packing = Packing(config, Plans(lambda: mode), lambda: mode, stages)
+    assert packing.datasets("toy", kept_current=True) == ["kept"]
+    assert packing.datasets("toy", kept_current=False) == ["kept", "not_kept"]
 
 
 def test_other_places_a_tar_ask_for_all(asked: Run, made_toy: Toy) -> None:
@@ -142,6 +151,21 @@ def test_tars_of_before_where_the_link_belongs_stop_with_the_mend(asked: Run, ma
 
 def test_tars_may_not_lie_among_results_or_work(asked: Run, made_toy: Toy) -> None:
     for folder in (made_toy.root / "results" / "packs", made_toy.root / "work", made_toy.dataset_dir):
-        with pytest.raises(ConfigError, match="pack_dir is .*: name a folder apart from both"):
+        with pytest.raises(ConfigError, match=r"pack_dir is .*: name a folder apart from both"):
             asked(pack_dir=str(folder))
         release()
+
+
+def test_a_shard_with_a_damaged_loose_file_is_asked_for_until_it_is_mended(asked: Run, made_toy: Toy) -> None:
+    asked()
+    loose = made_toy.dataset_dir / "b" / "upper.txt"
+    whole = loose.read_bytes()
+    loose.write_bytes(b"x" * len(whole))
+    (packed(made_toy) / "toys-00000-000.tar").unlink()
+    for _ in range(2):
+        with pytest.raises(JobError, match="such as b "):
+            asked()
+        release()
+    loose.write_bytes(whole)
+    assert asked() == {"00000"}
+    assert asked() == set()
