@@ -2,7 +2,8 @@
 
 A campaign is made of rounds. A round begins with nothing made, or with all made of other sources; kills one attempt
 after the other; lets one end; and compares. All that is drawn comes from a generator of the campaign's seed and the
-system, so that a round can be repeated; the moments are drawn as parts of the time that an undisturbed attempt takes.
+system, so that a round can be repeated; the moments are drawn from the time that an undisturbed attempt takes, and half
+of the kills then wait for the next file that comes to its place: such moments are short, and all that could go wrong.
 """
 
 import gc
@@ -35,6 +36,7 @@ LONG_S = 120.0
 WHOM = ("job", "group", "worker")
 _OF_WHOM = (4, 4, 2)
 _ORPHANS = 0.15  # of the rounds: an attempt goes on while the next one begins
+_AT_A_CHANGE, _AFTER_IT_S, _CHANGE_WITHIN_S = 0.5, 0.002, 0.5  # of the kills: when next a file comes to its place
 _TORN = 0.5  # of the kills: the last row is cut off, as a power cut may leave it
 _MOST_IN_A_ROW = 8
 
@@ -107,6 +109,9 @@ class Campaign:
             if ended_within(pid, moment):
                 self._end(pid)
                 break
+            if self.random.random() < _AT_A_CHANGE:
+                _wait_for_change(self.killed.here.dataset)
+                time.sleep(self.random.uniform(0, _AFTER_IT_S))
             self._kill(pid, whom)
             self._look()
         self._finish()
@@ -291,6 +296,22 @@ def rows_of(stage: Stage) -> Iterator[tuple[str, ledger.Row]]:
     """Every key's last row in each shard that has one."""
     for shard, paths in ledger.list_shards(stage.ledger_dir).items():
         yield from ((shard, row) for row in ledger.read_shard(stage.ledger_dir, shard, paths).rows.values())
+
+
+def _wait_for_change(folder: Path) -> None:
+    """Wait, not for long, until a file comes to a folder, goes, or is replaced there."""
+    folders = [top for top, _, _ in os.walk(folder) if ".state" not in top]
+    before = [_time_of_change(path) for path in folders]
+    until = time.monotonic() + _CHANGE_WITHIN_S
+    while [_time_of_change(path) for path in folders] == before and time.monotonic() < until:
+        pass
+
+
+def _time_of_change(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _parse(path: Path) -> None:

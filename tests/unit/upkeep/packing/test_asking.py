@@ -1,7 +1,9 @@
 """What is asked of the jobs that pack: nothing where the tars still are what the ledger tells."""
 
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,25 @@ def test_tars_elsewhere_are_found_through_a_link_and_go_nowhere_else(asked: Run,
     assert asked() == set(shards(made_toy))
     assert not packed(made_toy).is_symlink()
     assert len(list(place.glob("*.tar"))) == 2
+
+
+def test_two_datasets_share_a_folder_for_tars_without_sharing_one(
+    made_toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys = {"toys": made_toy, "others": replace(made_toy, dataset="others")}
+    shutil.copytree(made_toy.dataset_dir, toys["others"].dataset_dir)
+    monkeypatch.setitem(SYSTEMS, "toy", System(stages=lambda _config, name: (toys[name].stage(),), packed=("words",)))
+    dataset = {"pack": True, "pack_samples": 2, "verify": "cheap", "pack_dir": str(tmp_path / "disk")}
+    places = {"results_dir": str(made_toy.root / "results"), "work_dir": str(made_toy.root / "work")}
+    mode = PlanMode(plans=True, scratch=None, cores=1)
+    stages = {"toy": lambda name: (toys[name].stage(),)}
+    config = {**places, "toy": {"datasets": dict.fromkeys(toys, dataset)}}
+    packing = Packing(config, Plans(lambda: mode), lambda: mode, stages)
+    for name in toys:
+        for shard in packing.shards("toy", name):
+            pack_shard(ShardToPack(**read_request(packing.request("toy", name, shard))))
+    found = sorted(str(path.relative_to(tmp_path / "disk")) for path in (tmp_path / "disk").rglob("*.tar"))
+    assert found == [f"toy/{name}/{name}-0000{shard}-000.tar" for name in sorted(toys) for shard in (0, 1)]
 
 
 def test_tars_of_before_where_the_link_belongs_stop_with_the_mend(asked: Run, made_toy: Toy, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from scripts.upkeep.packing.shard import is_whole, pack_shard, read_record, reco
 from scripts.upkeep.prune import prune
 from scripts.upkeep.prune_plan import plan_prune
 from tests.snakemake_run import everything
-from tests.toy_system import SharedToy, Toy
+from tests.toy_system import SPOILT, SharedToy, StagedToy, Toy
 from tests.unit.shared.conftest import release
 from tests.unit.upkeep.packing.toy_packing import contents, inodes, pack, packed, read, task
 
@@ -58,6 +58,21 @@ def test_samples_whose_files_lie_in_shared_folders_are_read_as_one(made_shared: 
         for stem, held in ((key.removesuffix(".wav"), made_shared.held(key)) for key in made_shared.keys[:4])
     }
     assert read(*sorted(packed(made_shared).glob("*.tar"))) == expected
+
+
+def test_a_sample_is_packed_once_every_stage_has_made_it_with_the_files_of_all(tmp_path: Path) -> None:
+    staged = StagedToy(tmp_path, keys=["a", "b", "c"], shard_size=3)
+    staged.sources.mkdir()
+    for key in staged.keys:
+        staged.source(key).write_text(f"{SPOILT} {key}" if key == "b" else f"text {key}")
+    staged.run_stages(workers=1)
+    release()
+    plan = layout.plan_file(staged.work / "frames", "00000")
+    pack_shard(replace(task(staged, "00000", places=3), stages=["pairs", "frames"], plan=str(plan)))
+    found = read(packed(staged) / "toys-00000-000.tar")
+    assert list(found) == ["a", "c"]
+    assert all(list(fields) == ["pairs.txt", "pairs.json", "pairs.png"] for fields in found.values())
+    assert found["c"]["pairs.png"] == (staged.dataset_dir / "pairs" / "c.png").read_bytes()
 
 
 def test_webdataset_decodes_the_pickles_of_clip4mc_to_equal_arrays(
