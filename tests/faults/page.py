@@ -41,8 +41,8 @@ SECTIONS = (
     ("GPUs", ("GPU: ",), "Jobs that ask for devices, which are made up where the machine has none."),
     (
         "Disks and memory",
-        ("disk", "memory", "read-only", "no room"),
-        "Small file systems of their own that fill up or let nobody write, and workers without memory.",
+        ("disk", "memory", "read-only", "refuse"),
+        "Small file systems of their own that fill up or let nobody write, disks that refuse, and workers without memory.",
     ),
     (
         "Kills",

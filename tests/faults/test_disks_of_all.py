@@ -88,7 +88,7 @@ def test_a_disk_that_refuses_from_any_moment_on_costs_nothing_that_was_made(
         here.make(timeout_s=LONG_S)
         assert_as_if_undisturbed(here, tmp_path_factory)
     tell(
-        f"results and work that refuse from a random moment on ({os.strerror(getattr(errors, error))})",
+        f"a disk of results and work that refuses from a random moment on ({os.strerror(getattr(errors, error))})",
         systems=system,
         tried=N_POINTS,
     )
