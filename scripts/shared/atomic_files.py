@@ -65,6 +65,12 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
+def remove_leftovers_beside(*paths: Path) -> None:
+    """Remove what killed writers left in the folders of these files; see `remove_leftovers`."""
+    for folder in {path.parent for path in paths}:
+        remove_leftovers(leftovers(folder, deep=False))
+
+
 def write_synced(path: Path, data: bytes) -> None:
     """Write a file that nobody reads yet, and flush it to the disk."""
     with path.open("wb") as file:

@@ -42,7 +42,7 @@ SECTIONS = (
     (
         "Disks and memory",
         ("disk", "memory", "read-only", "refuse"),
-        "Small file systems of their own that fill up or let nobody write, disks that refuse, and workers without memory.",
+        "Small file systems that fill up or let nobody write, disks that refuse, and workers without memory.",
     ),
     (
         "Kills",

@@ -86,6 +86,7 @@ def compare(
         "retrieval": rows,
         "zeroshot": list(_zeroshot_rows(labelled, chosen, trained_on, seed)),
     }
+    atomic_files.remove_leftovers_beside(table, csv_table)
     atomic_files.write_json(table, content)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
