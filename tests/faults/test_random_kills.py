@@ -42,5 +42,6 @@ def test_jobs_killed_at_random_moments_lose_double_and_spoil_nothing(
         systems=campaign.killed.name,
         tried=campaign.kills.total(),
         note=f"Kills at random moments: seed {SEED}, several in a row, of a job, its process group or one worker, also "
-        "while a job that lost its run goes on; half of them cut the last row of the record off too.",
+        "while a job that lost its run goes on; where a power cut could have taken the last row of the record, half "
+        "of the time it is cut off too.",
     )
