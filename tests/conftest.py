@@ -19,23 +19,29 @@ settings.load_profile("polymill")
 
 @pytest.hookimpl(trylast=True)  # when the tests that are not wanted are gone
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin both halves of the list with what is long, and end them with the unit tests.
+    """Begin each third of the list with what is long, and end it with unit tests.
 
-    Of two workers of pytest-xdist each has a half, in its order, and who comes to the end of it takes of the other's
-    end: so both have short tests until the last second, and no module of long ones with a costly fixture is split.
+    Each worker of pytest-xdist has a part of the list, in its order; who comes to the end of its own takes of the ends
+    of others. So on two cores, with three workers, none has a long test left when the others are done, and no module of
+    long ones with a costly fixture is split.
     """
-    first, short, long = [], [], []
+    readme, waiting, integration, short = [], [], [], []
     for item in items:
         if "test_every_snakemake_command_of_the_readme" in item.name:
-            first.insert(0, item)
-        elif item.get_closest_marker("slurm"):
-            first.append(item)
+            readme.append(item)
         elif ROOT / "tests" / "unit" in item.path.parents:
             short.append(item)
+        elif ROOT / "tests" / "integration" in item.path.parents:
+            integration.append(item)
         else:
-            long.append(item)
-    middle = max(0, len(items) // 2 - len(first))
-    items[:] = [*first, *short[:middle], *long, *short[middle:]]
+            waiting.append(item)
+    third = len(items) // 3
+    items[:] = []
+    for long in (readme, waiting, integration):
+        rest = max(0, third - len(long))
+        items += [*long, *short[:rest]]
+        del short[:rest]
+    items += short
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
