@@ -25,32 +25,25 @@ def pack_request(system):
     )
 
 
-def pack_receipts(system):
+def pack_receipt(system):
+    return f"{WORK}/{system}/{{dataset}}/pack/receipt/{{shard}}.json"
+
+
+def pack_receipts_of(system, dataset):
     """What the jobs of all shards of a dataset told."""
-    return planned(
-        lambda wildcards: expand(
-            f"{WORK}/{system}/{{dataset}}/pack/receipt/{{shard}}.json",
-            dataset=wildcards.dataset,
-            shard=PACKING.shards(system, wildcards.dataset),
-        )
-    )
+    shards = PACKING.shards(system, dataset)
+    return expand(pack_receipt(system), dataset=dataset, shard=shards)
+
+
+def pack_index(system):
+    return f"{RESULTS}/{system}/{{dataset}}/packed/index.json"
 
 
 def pack_targets(system, kept_current=False):
     """The tars of a system's datasets; with `kept_current` of those that say `pack: true`."""
     names = PACKING.datasets(system, kept_current=kept_current)
-    receipts = [
-        receipt
-        for name in names
-        for receipt in expand(
-            f"{WORK}/{system}/{{dataset}}/pack/receipt/{{shard}}.json",
-            dataset=name,
-            shard=PACKING.shards(system, name),
-        )
-    ]
-    return receipts + expand(
-        f"{RESULTS}/{system}/{{dataset}}/packed/index.json", dataset=names
-    )
+    receipts = [receipt for name in names for receipt in pack_receipts_of(system, name)]
+    return receipts + expand(pack_index(system), dataset=names)
 
 
 for system in (name for name in SYSTEMS if SYSTEMS[name].packed):
@@ -65,7 +58,7 @@ for system in (name for name in SYSTEMS if SYSTEMS[name].packed):
                 for stage in SYSTEMS[system].packed
             ],
         output:
-            receipt=f"{WORK}/{system}/{{dataset}}/pack/receipt/{{shard}}.json",
+            receipt=pack_receipt(system),
         log:
             f"logs/{system}_pack_shard/{{dataset}}/{{shard}}.log",
         benchmark:
@@ -79,9 +72,13 @@ for system in (name for name in SYSTEMS if SYSTEMS[name].packed):
         name:
             f"{system}_pack_index"
         input:
-            receipts=pack_receipts(system),
+            receipts=planned(
+                lambda wildcards, system=system: pack_receipts_of(
+                    system, wildcards.dataset
+                )
+            ),
         output:
-            index=f"{RESULTS}/{system}/{{dataset}}/packed/index.json",
+            index=pack_index(system),
         log:
             f"logs/{system}_pack_index/{{dataset}}.log",
         localrule: True

@@ -65,7 +65,7 @@ def write_figures(
         "throughput": throughput_figure(work, title=title),
     }
     for name, path in figures.items():
-        atomic_files.remove_leftovers(atomic_files.leftovers(path.parent, deep=False))
+        atomic_files.remove_leftovers_beside(path)
         atomic_files.write_bytes(path, to_png(drawn[name]))
 
 

@@ -50,8 +50,7 @@ def write_index(plan_path: Path, *, outputs: Mapping[str, Path], title: str) -> 
         else:
             recordings.append(Recording(key, None))
             failed.append(kept)
-    for folder in {path.parent for path in outputs.values()}:
-        atomic_files.remove_leftovers(atomic_files.leftovers(folder, deep=False))
+    atomic_files.remove_leftovers_beside(*outputs.values())
     _write_array(plan, made, outputs["embeddings"])
     write_tables(recordings, table=outputs["table"], files=outputs["files"])
     write_failures(outputs["failures"], failed)

@@ -114,7 +114,7 @@ def write_preview(index: Path, path: Path, *, pose: str, what: str, skeleton: st
 
 
 def _write(path: Path, picture: bytes) -> None:
-    atomic_files.remove_leftovers(atomic_files.leftovers(path.parent, deep=False))
+    atomic_files.remove_leftovers_beside(path)
     atomic_files.write_bytes(path, picture)
 
 

@@ -82,5 +82,5 @@ def draw_figures(
     for name, path in figures.items():
         with threadpool_limits(1):  # threads change the last bits of a sum
             content = to_png(drawn[name]())
-        atomic_files.remove_leftovers(atomic_files.leftovers(path.parent, deep=False))
+        atomic_files.remove_leftovers_beside(path)
         atomic_files.write_bytes(path, content)
