@@ -34,7 +34,6 @@ def write_clips_index(plan_path: Path, *, listed: MetadataList, pairs: Path, fai
     lines = [json.dumps(pair) for pair in _pairs(listed, made, root)]
     if len(lines) != len(made):
         raise JobError(f"{listed.metadata} was changed while its clips were cut; run again")
-    atomic_files.remove_leftovers_beside(pairs)
     atomic_files.write_text(pairs, "[\n" + ",\n".join(lines) + "\n]\n")
     write_failures(failures, failed)
     atomic_files.write_json(

@@ -65,7 +65,6 @@ def write_figures(
         "throughput": throughput_figure(work, title=title),
     }
     for name, path in figures.items():
-        atomic_files.remove_leftovers_beside(path)
         atomic_files.write_bytes(path, to_png(drawn[name]))
 
 

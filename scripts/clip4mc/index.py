@@ -39,7 +39,6 @@ def write_index(plan_path: Path, *, info: Path, failures: Path, summary: Path) -
     lists: dict[str, list[str]] = {split: [] for split in SPLITS}
     for key, split in zip(made, splits, strict=True):
         lists[split].append(f"{root}{key}")
-    atomic_files.remove_leftovers_beside(info)
     atomic_files.write_text(info, json.dumps(lists, indent=1) + "\n")
     write_failures(failures, failed)
     atomic_files.write_json(

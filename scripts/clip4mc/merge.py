@@ -49,7 +49,6 @@ def merge_infos(infos: dict[str, Path], merge: dict[str, Any], *, seed: int, out
     moved = set(by_hash[: merge["val_from_train"]])
     lists["val"] += [sample for sample in lists["train"] if sample in moved]
     lists["train"] = [sample for sample in lists["train"] if sample not in moved]
-    atomic_files.remove_leftovers_beside(out)
     atomic_files.write_text(out, json.dumps(lists, indent=1) + "\n")
 
 

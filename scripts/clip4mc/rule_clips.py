@@ -9,7 +9,7 @@ from scripts.shared.shard_job import run_shard
 LIBRARIES = ("av", "ffmpeg-python", "numpy")
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-clip4mc"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-clip4mc"):
         # Here: a missing imageio-ffmpeg is named in the log.
         from scripts.shared.video.ffmpeg_program import ffmpeg_program, ffmpeg_version
 

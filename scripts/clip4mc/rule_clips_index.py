@@ -7,7 +7,7 @@ from scripts.clip4mc.metadata import MetadataList
 from scripts.shared.job_log import job_log
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-clip4mc"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-clip4mc"):
         write_clips_index(
             Path(snakemake.input.plan),
             listed=MetadataList(Path(snakemake.input.metadata), Path(snakemake.input.info_csv)),

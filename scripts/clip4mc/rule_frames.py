@@ -11,7 +11,7 @@ from scripts.shared.shard_job import run_shard
 LIBRARIES = ("av", "ftfy", "numpy", "opencv-python-headless", "regex")
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-clip4mc"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-clip4mc"):
         run_shard(
             Path(snakemake.input.plan),
             Path(snakemake.output.receipt) if snakemake.rule == "clip4mc_frames" else None,

@@ -188,6 +188,28 @@ def repeatable(config: Config, model: str) -> list[dict[str, str]]:
     ]
 
 
+def mobile_features(config: Config, model: str) -> dict[str, str]:
+    """The folders of the features by which a model's INT8 towers are measured against fp32, by form; none without data.
+
+    Raises:
+        ConfigError: see `measured_datasets`.
+    """
+    return {
+        form: str(places.features_folder(config, f"{model}.{form}", dataset, measured_split(config, dataset)))
+        for dataset in measured_datasets(config)[:1]
+        for form in ("onnx_fp32", "onnx_int8")
+    }
+
+
+def mobile_texts(config: Config) -> str:
+    """The texts of `mobile_features`; empty where there are none.
+
+    Raises:
+        ConfigError: see `measured_datasets`.
+    """
+    return next((split_inputs(config, dataset)["texts"] for dataset in measured_datasets(config)), "")
+
+
 def demo_dataset(config: Config) -> str:
     """The dataset that the demo bundle shows: the first.
 

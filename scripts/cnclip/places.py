@@ -182,6 +182,11 @@ def model_folder(config: Mapping[str, Any], name: str) -> Path:
     return weights if weights.is_dir() else results(config) / "models" / model
 
 
+def mobile_folder(config: Mapping[str, Any], name: str) -> Path:
+    """The folder of a model's towers for phones and browsers."""
+    return results(config) / "mobile" / name
+
+
 def evaluation_folder(config: Mapping[str, Any], form: str, dataset: str) -> Path:
     """The folder of what is measured of a model, or a form of it, on a dataset."""
     return results(config) / "eval" / form / dataset

@@ -175,6 +175,17 @@ def exported(cnclip: Mapping[str, Any]) -> list[str]:
     return names
 
 
+def mobile(cnclip: Mapping[str, Any]) -> list[str]:
+    """The models whose towers are made for phones.
+
+    Raises:
+        ConfigError: one does not exist.
+    """
+    for name in cnclip["mobile"]:
+        check_model(cnclip, name, "cnclip.mobile")
+    return list(cnclip["mobile"])
+
+
 def trained_on(config: Mapping[str, Any], form: str) -> list[str]:
     """The datasets that a model, or a form of it, has seen in training, itself or what it began with."""
     cnclip, name = config["cnclip"], of_model(form)

@@ -57,7 +57,6 @@ def write_index(plan_path: Path, *, outputs: Mapping[str, Path], title: str) -> 
     listed = list(_read_stages(plan, work))
     failed = [caption.failure for caption in listed if caption.failure is not None]
     errors = counts(failure.error for failure in failed)
-    atomic_files.remove_leftovers_beside(*outputs.values())
     write_index_file(outputs["index"], (_index_row(captions[caption.name], caption) for caption in listed))
     write_failures(outputs["failures"], failed)
     atomic_files.write_json(

@@ -12,7 +12,7 @@ from scripts.shared.shard_job import run_shard
 LIBRARIES = ("numpy", "safetensors", "torch", "torchdiffeq")
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-pose"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-pose"):
         whole = snakemake.rule == "pose_generate_shard"
         run_shard(
             Path(snakemake.input.plan),

@@ -19,7 +19,7 @@ _NEAREST_SHOWN = 3
 _ALIKE, _COMMON_WORD = 0.6, 0.3
 # Options of no dataset.
 OF_THE_SYSTEM = frozenset({"datasets", "merge", "downloads", "motions"}) | {
-    *("models", "runs", "zeroshot", "compare", "baseline", "export", "package"),
+    *("models", "runs", "zeroshot", "compare", "baseline", "export", "package", "mobile"),
 }
 # Things by name, each with defaults of its own. (What a run of cnclip does not say, its preset may.)
 _NAMED = frozenset({"downloads", "models"})

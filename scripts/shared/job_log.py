@@ -1,11 +1,12 @@
-"""Where a rule's job writes what it has to say: to its log file and to the terminal."""
+"""What every rule's job does around its work: says what there is to say, and clears away what a killed job left."""
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.shared.atomic_files import remove_leftovers_beside
 from scripts.shared.disk_errors import MENDS, disk_words
 from scripts.shared.errors import PolymillError
 
@@ -13,11 +14,12 @@ _CTRL_C = 130  # as shells report a process that SIGINT ended
 
 
 @contextmanager
-def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
+def job_log(path: Path, *, outputs: Iterable[str] = (), make_target: str = "env") -> Iterator[None]:
     """Log to `path` and to stderr; end the process with the error's status where a user can mend it.
 
     Args:
         path: the rule's log file; a new job starts it anew.
+        outputs: files that the job makes; what writers that were killed left beside them is removed.
         make_target: what brings the packages that the job needs.
     """
     terminal = logging.StreamHandler(sys.stderr)
@@ -34,6 +36,7 @@ def job_log(path: Path, *, make_target: str = "env") -> Iterator[None]:
     terminal.setLevel(logging.INFO)
     logging.getLogger("scripts").setLevel(logging.DEBUG)
     try:
+        remove_leftovers_beside(*map(Path, outputs))
         yield
     except PolymillError as error:
         logging.error("%s", error)

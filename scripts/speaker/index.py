@@ -50,7 +50,6 @@ def write_index(plan_path: Path, *, outputs: Mapping[str, Path], title: str) -> 
         else:
             recordings.append(Recording(key, None))
             failed.append(kept)
-    atomic_files.remove_leftovers_beside(*outputs.values())
     _write_array(plan, made, outputs["embeddings"])
     write_tables(recordings, table=outputs["table"], files=outputs["files"])
     write_failures(outputs["failures"], failed)

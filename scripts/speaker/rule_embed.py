@@ -10,7 +10,7 @@ from scripts.shared.shard_job import run_shard
 LIBRARIES = ("av", "numpy", "onnxruntime", "onnxruntime-gpu", "soundfile", "soxr", "torch")
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-speaker"):
         # Here: a missing package is named in the log.
         from scripts.speaker.gpu_job import GpuJob
         from scripts.speaker.shard_arrays import write_part

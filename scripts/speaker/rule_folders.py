@@ -6,7 +6,7 @@ from scripts.shared.job_log import job_log
 from scripts.speaker.boundaries.folders import write_folders
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-speaker"):
         result = Path(snakemake.input.result)
         write_folders(
             result=result,

@@ -5,7 +5,7 @@ from pathlib import Path
 from scripts.shared.job_log import job_log
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-speaker"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-speaker"):
         from scripts.speaker.figures.pictures import draw_figures  # here: a missing matplotlib is named in the log
 
         evaluation = snakemake.input.get("evaluation")

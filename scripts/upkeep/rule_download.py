@@ -8,7 +8,7 @@ from scripts.shared.job_log import job_log
 from scripts.upkeep.download import HUGGING_FACE, fetch_all, files_to_fetch
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0])):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output):
         system = snakemake.params.system
         endpoint = os.environ.get("HF_ENDPOINT") or HUGGING_FACE
         files = files_to_fetch(system, snakemake.params.downloads, endpoint=endpoint)

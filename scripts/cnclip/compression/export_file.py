@@ -10,7 +10,7 @@ from scripts.cnclip.compression.halves import SIDES, Side
 from scripts.cnclip.compression.onnx_file import EXTRA
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError
-from scripts.shared.fingerprints import digest_file
+from scripts.shared.fingerprints import digest_file, digest_value
 
 EXPORT, VOCABULARY = "export.json", "vocab.txt"
 ONNX_FORMS: Mapping[str, str] = {"onnx_fp32": "fp32", "onnx_fp16": "fp16", "onnx_int8": "int8"}
@@ -102,6 +102,11 @@ def _check(export: Export) -> None:
         named = [exported.files, *exported.files.values()] if isinstance(exported.files, dict) else [None]
         if not all(isinstance(names, dict) for names in named):
             raise ValueError(f"forms.{form}.files names no files by half")
+
+
+def form_identity(export: Export, form: str) -> str:
+    """What stands for the vectors of a form: its name and the bytes of its files."""
+    return digest_value([form, export.forms[form].files])
 
 
 def form_files(folder: Path, export: Export, form: str) -> dict[Side, Path]:

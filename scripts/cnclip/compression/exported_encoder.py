@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.cnclip.compression.export_file import VOCABULARY, Export, form_files, read_export
+from scripts.cnclip.compression.export_file import VOCABULARY, Export, form_files, form_identity, read_export
 from scripts.cnclip.compression.halves import Side
 from scripts.cnclip.encoder import Features, ImageTextEncoder, fixed_batches, unit_rows
 from scripts.cnclip.tokens import Tokenizer
 from scripts.cnclip.tokens import normalise as normalise_text
-from scripts.shared.fingerprints import digest_value
 
 
 class ExportedEncoder(ImageTextEncoder):
@@ -37,7 +36,7 @@ class ExportedEncoder(ImageTextEncoder):
         self.context_length = self.export.context_length
         self.image_size = self.export.image_size
         self.logit_scale = self.export.logit_scale
-        self.identity = digest_value([form, self.export.forms[form].files])
+        self.identity = form_identity(self.export, form)
         self.tokenizer_identity = self._tokenizer.identity
 
     @abstractmethod

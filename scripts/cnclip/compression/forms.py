@@ -55,7 +55,7 @@ def compare_forms(
     """
     torch.set_num_threads(1)
     export = read_export(exports)
-    _check_same_model(model_dir, exports, export)
+    check_same_weights(model_dir, exports, export)
     measured = {form: _metrics(folder) for form, folder in (evaluations or {}).items()}
     rows, times = [], {}
     for form in (TORCH, *FORMS):
@@ -77,7 +77,17 @@ def compare_forms(
     atomic_files.write_bytes(figure, forms_figure(export.name, rows, times))
 
 
-def _check_same_model(model_dir: Path, exports: Path, export: Export) -> None:
+def check_same_weights(model_dir: Path, exports: Path, export: Export) -> None:
+    """Refuse exports of another model.
+
+    Args:
+        model_dir: the model folder.
+        exports: the folder of exports.
+        export: what it says.
+
+    Raises:
+        ConfigError: they are of other weights.
+    """
     if read_facts(model_dir).weights_sha256 != export.weights_sha256:
         raise ConfigError(f"{exports}: was exported from other weights than {model_dir} holds; export the model again")
 

@@ -60,7 +60,6 @@ def check_shard(
                 rows[offset] = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
                 progress.step(failed=row.get("error"))
     progress.end()
-    atomic_files.remove_leftovers_beside(receipt)
     with atomic_files.open_new(receipt) as receipt_file:
         content = b"".join(rows[offset] + b"\n" for offset in sorted(rows))
         receipt_file.write(content + _close(content))

@@ -73,7 +73,6 @@ def draw_figures(
         seed: of which samples are shown.
         title: of the figures.
     """
-    atomic_files.remove_leftovers_beside(samples, overview)
     atomic_files.write_bytes(
         samples, to_png(samples_figure(choose_samples(splits, seed=seed, n=_SAMPLES), title=title))
     )

@@ -47,7 +47,6 @@ def join_checks(splits: Mapping[str, SplitTables], *, failures: Path, leakage: P
     Raises:
         JobError: a table is damaged.
     """
-    atomic_files.remove_leftovers_beside(failures, leakage, summary)
     parts = {split: _read_rest(tables.rest) for split, tables in splits.items()}
     facts = {split: part["facts"] for split, part in parts.items()}
     write_failures(failures, (Failure(*row) for part in parts.values() for row in part["failures"]))

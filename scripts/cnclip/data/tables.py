@@ -62,7 +62,6 @@ def make_tables(
         ConfigError: the texts cannot be read.
         JobError: a receipt is damaged.
     """
-    atomic_files.remove_leftovers_beside(good_pictures, good_texts, rest)
     pictures = _read_receipts(receipts, split)
     digest = hashlib.sha256(pictures.listed.image_ids.astype("<i8").tobytes() + pictures.sha1.tobytes())
     sifting = _Sifting(split, texts.name, pictures)

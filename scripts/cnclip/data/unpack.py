@@ -37,7 +37,6 @@ def lmdb_to_files(lmdb_dir: Path, tsv: Path, jsonl: Path) -> None:
     Raises:
         ConfigError: `lmdb_dir` is no LMDB of the official layout.
     """
-    atomic_files.remove_leftovers_beside(tsv, jsonl)
     database = PairsLmdb(lmdb_dir)
     n_pairs = database.n_pairs
     with atomic_files.open_new(tsv) as file:

@@ -86,7 +86,6 @@ def compare(
         "retrieval": rows,
         "zeroshot": list(_zeroshot_rows(labelled, chosen, trained_on, seed)),
     }
-    atomic_files.remove_leftovers_beside(table, csv_table)
     atomic_files.write_json(table, content)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -97,7 +97,6 @@ def evaluate(
             "directions": measures(retrievals, made, seed),
             "languages": by_language,
         }
-    atomic_files.remove_leftovers_beside(output / HITS)
     _write_hits(output / HITS, retrievals)
     facts = {key: made.facts[key] for key in _COPIED_FACTS}
     metrics = {

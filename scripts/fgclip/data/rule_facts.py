@@ -9,7 +9,7 @@ from scripts.shared.shard_job import run_shard
 LIBRARIES = ("av", "numpy")
 
 if __name__ == "__main__":
-    with job_log(Path(snakemake.log[0]), make_target="env-fgclip"):
+    with job_log(Path(snakemake.log[0]), outputs=snakemake.output, make_target="env-fgclip"):
         run_shard(
             Path(snakemake.input.plan),
             Path(snakemake.output.receipt),

@@ -56,7 +56,6 @@ def write_validation(
     made, failed = read_made(plan, lambda row: VideoFacts(**row["facts"]))
     facts: dict[str, VideoFacts | Failure] = {**made, **{failure.key: failure for failure in failed}}
     found = validate(listed, annotated, boxed, facts, options)
-    atomic_files.remove_leftovers_beside(*outputs.values())
     summary = found.summary()
     atomic_files.write_json(outputs["records"], found.records.as_json())
     atomic_files.write_json(outputs["test"], found.test.as_json())

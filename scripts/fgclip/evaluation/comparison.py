@@ -92,7 +92,6 @@ def compare(
     content = {"title": title, "baseline": chosen, "columns": besides, "rows": rows, "note": note}
     prompts = list(_prompt_rows([one.form for one in measured], scores_dir, test))
     target.mkdir(parents=True, exist_ok=True)
-    atomic_files.remove_leftovers_beside(target / TABLE)
     atomic_files.write_json(target / f"{TABLE}.json", content)
     atomic_files.write_text(target / f"{TABLE}.csv", _csv(rows, (*COLUMNS, *besides)))
     atomic_files.write_text(target / f"{TABLE}.tex", latex_table(rows, besides))

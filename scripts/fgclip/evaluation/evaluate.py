@@ -122,7 +122,6 @@ def evaluate(
         "per_video": list(_per_video(test_videos, frames, calibration.thresholds)),
     }
     target.mkdir(parents=True, exist_ok=True)
-    atomic_files.remove_leftovers_beside(target / BOOTSTRAP)
     with atomic_files.open_new(target / BOOTSTRAP) as file:
         np.savez(file, allow_pickle=False, videos=np.array([video.key for video in here], np.str_), **resampled)
     atomic_files.write_text(target / TABLE, _table(metrics))

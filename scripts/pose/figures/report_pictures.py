@@ -51,7 +51,7 @@ def write_contact_sheet(index: Path, path: Path, *, skeleton: str, seed: int, ti
     """
     chosen = choose_poses(list(finished_poses(index)), seed=seed)
     poses = {name: _read(index.parent / "poses" / f"{name}.npy", SKELETONS[skeleton]) for name in chosen}
-    _write(path, contact_sheet_png(poses, SKELETONS[skeleton], title=title))
+    atomic_files.write_bytes(path, contact_sheet_png(poses, SKELETONS[skeleton], title=title))
 
 
 def draw_samples(
@@ -110,11 +110,6 @@ def write_preview(index: Path, path: Path, *, pose: str, what: str, skeleton: st
         picture = _PREVIEWS[what](joints, SKELETONS[skeleton], captions[pose])
     except ValueError as error:
         raise JobError(f"{index.parent / folder / pose}.npy: {error}; remove it and run again") from error
-    _write(path, picture)
-
-
-def _write(path: Path, picture: bytes) -> None:
-    atomic_files.remove_leftovers_beside(path)
     atomic_files.write_bytes(path, picture)
 
 

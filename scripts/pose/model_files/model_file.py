@@ -18,7 +18,7 @@ from scripts.pose.model_files.mean_std import Statistics
 from scripts.pose.nets.autoencoder import AutoEncoder
 from scripts.pose.nets.length_estimator import LengthEstimator
 from scripts.pose.nets.mardm import Mardm
-from scripts.shared.atomic_files import open_new, remove_leftovers_beside
+from scripts.shared.atomic_files import open_new
 from scripts.shared.errors import ConfigError
 
 _DTYPES = {torch.float32: "F32", torch.float64: "F64"}
@@ -83,7 +83,6 @@ def write_model(path: Path, model: PoseModel, *, sources: Mapping[str, str]) -> 
         "text_encoder": model.text_encoder,
         "sources": json.dumps(dict(sources), sort_keys=True),
     }
-    remove_leftovers_beside(path)  # each is as large as a model
     with open_new(path) as file:
         _write_safetensors(file, tensors | estimator, metadata)
 

@@ -82,5 +82,4 @@ def draw_figures(
     for name, path in figures.items():
         with threadpool_limits(1):  # threads change the last bits of a sum
             content = to_png(drawn[name]())
-        atomic_files.remove_leftovers_beside(path)
         atomic_files.write_bytes(path, content)

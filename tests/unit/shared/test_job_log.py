@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.shared.atomic_files import TEMPORARY_PREFIX, open_new
 from scripts.shared.errors import JobError, StoppedError
 from scripts.shared.job_log import job_log
 
@@ -16,6 +17,19 @@ def test_what_a_job_says_goes_to_its_log_and_to_the_terminal(
         logging.info("hello %s", "there")
     assert "hello there" in (tmp_path / "logs" / "job.log").read_text()
     assert "hello there" in capsys.readouterr().err
+
+
+def test_what_a_killed_job_left_half_written_beside_any_of_its_outputs_goes(tmp_path: Path) -> None:
+    """And what a living one writes stays."""
+    outputs = [tmp_path / "figures" / "one.png", tmp_path / "table.csv"]
+    outputs[0].parent.mkdir()
+    left = [path.with_name(f"{TEMPORARY_PREFIX}01234567-{path.name}") for path in outputs]
+    for path in left:
+        path.write_text("half")
+    with open_new(tmp_path / "other.csv") as file, job_log(tmp_path / "job.log", outputs=map(str, outputs)):
+        file.write(b"whole")
+    assert not any(path.exists() for path in left)
+    assert (tmp_path / "other.csv").read_text() == "whole"
 
 
 def test_what_would_flood_the_terminal_goes_to_the_log_alone(

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from scripts.shared import layout
-from scripts.shared.atomic_files import TEMPORARY_PREFIX
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import digest_bytes
 from scripts.shared.ledger import LedgerWriter, read_shard
@@ -102,16 +101,6 @@ def test_the_statistics_count_files_and_seconds(tmp_path: Path) -> None:
     assert (stats["audio_seconds"], stats["devices"], stats["model"]) == (8.0, {"cpu": 4}, "m:1")
     # Two jobs of two files each in the same four seconds.
     assert (stats["processing_seconds"], stats["files_per_second"], stats["real_time_factor"]) == (4.0, 1.0, 0.5)
-
-
-def test_what_a_killed_job_left_half_written_beside_any_of_the_files_goes(tmp_path: Path) -> None:
-    made = Dataset(tmp_path, NAMES)
-    made.finish()
-    left = [made.dir / place / f"{TEMPORARY_PREFIX}x-stats" for place in (".", "embeddings")]
-    for path in left:
-        path.write_bytes(b"half")
-    made.index()
-    assert not any(path.exists() for path in left)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"no array", b"PK\3\4 no archive"])

@@ -9,7 +9,6 @@ import pytest
 from scripts.cnclip.data import checking
 from scripts.cnclip.data.checking import check_lines, check_shard, read_receipt
 from scripts.cnclip.data.tsv import picture_at
-from scripts.shared.atomic_files import TEMPORARY_PREFIX
 from scripts.shared.errors import ConfigError, SampleError
 from tests.unit.cnclip.data.conftest import a_picture, tsv_row
 from tests.unit.cnclip.data.test_pictures import png_of_size
@@ -70,11 +69,3 @@ def test_an_empty_file_gives_an_empty_receipt_and_an_absent_one_is_named(tmp_pat
     assert read_receipt(tmp_path / "receipt.jsonl") == []
     with pytest.raises(ConfigError, match=r"none.tsv: No such file"):
         check_shard(tmp_path / "none.tsv", tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=1)
-
-
-def test_what_a_killed_job_left_half_written_beside_the_receipt_goes(tmp_path: Path) -> None:
-    tsv, left = tmp_path / "train_imgs.tsv", tmp_path / f"{TEMPORARY_PREFIX}12345678-receipt.jsonl"
-    tsv.write_bytes(tsv_row(0, a_picture(0)))
-    left.write_bytes(b"half a row")
-    check_shard(tsv, tmp_path / "receipt.jsonl", shard=0, n_shards=1, workers=1)
-    assert not left.exists()
