@@ -40,6 +40,12 @@ Next:
 endef
 export where_to_look
 
+##@ Looking for pictures and videos
+.PHONY: search
+search: env-search  ## index the demo's pictures and videos, then serve them at http://127.0.0.1:5000 (ARGS="--port 8000")
+	$(BIN)/snakemake --profile local_cpu search_index
+	$(BIN)/python -m scripts.search.server $(ARGS)
+
 ##@ While it runs
 # CONFIG=my.yaml names another configuration than config/config.yaml. No `env`: whoever may read the files may ask.
 UPKEEP = $(BIN)/python -m scripts.upkeep
@@ -102,14 +108,16 @@ $(eval $(call environment,env-speaker,base speaker weights))
 $(eval $(call environment,env-pose,base pose weights))
 $(eval $(call environment,env-cnclip,base cnclip weights))
 $(eval $(call environment,env-fgclip,base fgclip))
-$(eval $(call environment,env-dev,base clip4mc speaker pose cnclip fgclip weights slurm dev))
-$(eval $(call environment,env-all,base clip4mc speaker pose cnclip fgclip weights slurm dev))
+$(eval $(call environment,env-search,base search weights))
+$(eval $(call environment,env-dev,base clip4mc speaker pose cnclip fgclip search weights slurm dev))
+$(eval $(call environment,env-all,base clip4mc speaker pose cnclip fgclip search weights slurm dev))
 # env          what `make run` needs, in .venv; costs nothing once it is made
 # env-clip4mc  the base and CLIP4MC alone
 # env-speaker  the base and Speaker alone, with the weights of its demo
 # env-pose     the base and Pose alone, with the text encoder of its demo
 # env-cnclip   the base and Chinese CLIP alone, with the pictures of its demo
 # env-fgclip   the base and video anomaly detection alone, with TensorBoard
+# env-search   the base and the search alone, with the encoder of its demo
 # env-dev      what `make check` and `make test` need
 # env-all      every system
 

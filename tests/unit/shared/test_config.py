@@ -165,7 +165,7 @@ def test_all_errors_are_told_at_once() -> None:
 
 
 def test_each_system_of_the_schema_has_datasets() -> None:
-    assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip", "fgclip"]
+    assert systems(read_schema()) == ["clip4mc", "speaker", "pose", "cnclip", "fgclip", "search"]
 
 
 def test_a_value_that_lies_in_itself_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Search over pictures and videos, by text or picture."""
