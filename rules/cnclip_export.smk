@@ -1,4 +1,4 @@
-# Chinese CLIP, export: ONNX, FP16, INT8, TensorRT, the forms side by side, and packages that are loaded again.
+# Chinese CLIP, export: ONNX, FP16, INT8, TensorRT, the forms side by side, packages, and towers for phones.
 CNCLIP_EXPORT = f"{CNCLIP_RESULTS}/exports/{{model}}"
 
 
@@ -6,6 +6,7 @@ localrules:
     all_cnclip,
     cnclip_all,
     cnclip_export,
+    cnclip_export_mobile,
     cnclip_package,
     cnclip_demo,
 
@@ -129,6 +130,69 @@ rule cnclip_check_package:
         "../scripts/cnclip/compression/rule_check_package.py"
 
 
+rule cnclip_mobile_towers:
+    input:
+        model=cnclip_model_path,
+        export=CNCLIP_EXPORT,
+    output:
+        towers=directory(f"{CNCLIP_RESULTS}/mobile/{{model}}"),
+    log:
+        "logs/cnclip_mobile_towers/{model}.log",
+    conda:
+        "../envs/cnclip.yaml"
+    resources:
+        mem_mb=growing(4000),
+    script:
+        "../scripts/cnclip/compression/rule_mobile.py"
+
+
+@planned
+def cnclip_mobile_features(wildcards):
+    return inputs.mobile_features(CONFIG, wildcards.model)
+
+
+rule cnclip_mobile_table:
+    input:
+        export=CNCLIP_EXPORT,
+        features=planned(
+            lambda wildcards: [
+                f"{folder}/facts.json"
+                for folder in inputs.mobile_features(CONFIG, wildcards.model).values()
+            ]
+        ),
+        texts=planned(lambda wildcards: inputs.mobile_texts(CONFIG) or []),
+    output:
+        table=f"{CNCLIP_RESULTS}/mobile/{{model}}.json",
+        timings=f"{CNCLIP_RESULTS}/mobile/{{model}}.timings.json",
+        figure=report(
+            f"{CNCLIP_RESULTS}/mobile/{{model}}.png",
+            category="cnclip",
+            labels={"of": "{model}", "what": "on a phone"},
+            caption="../docs/captions/cnclip_mobile.rst",
+        ),
+    log:
+        "logs/cnclip_mobile_table/{model}.log",
+    conda:
+        "../envs/cnclip.yaml"
+    resources:
+        mem_mb=growing(6000),
+    params:
+        features=cnclip_mobile_features,
+        texts=planned(lambda wildcards: inputs.mobile_texts(CONFIG)),
+        seed=CNCLIP["seed"],
+    script:
+        "../scripts/cnclip/compression/rule_mobile_table.py"
+
+
+@planned
+def cnclip_mobile_targets(wildcards):
+    return expand(
+        f"{CNCLIP_RESULTS}/mobile/{{model}}{{kind}}",
+        model=runs.mobile(CNCLIP),
+        kind=("", ".json", ".png"),
+    )
+
+
 @planned
 def cnclip_export_targets(wildcards):
     return expand(
@@ -183,12 +247,18 @@ def cnclip_targets(wildcards):
         + cnclip_eval_targets(wildcards)
         + cnclip_export_targets(wildcards)
         + cnclip_package_targets(wildcards)
+        + cnclip_mobile_targets(wildcards)
     )
 
 
 rule cnclip_export:
     input:
         cnclip_export_targets,
+
+
+rule cnclip_export_mobile:
+    input:
+        cnclip_mobile_targets,
 
 
 rule cnclip_package:

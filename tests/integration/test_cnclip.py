@@ -27,7 +27,9 @@ LONG_S = 850  # beside other tests; alone the whole command takes one minute
 N_SAMPLES = 112 + 12 + 12 + 84 + 6 + 6  # pictures, then texts, of the three splits
 TARGETS = [
     f"cnclip_{name}"
-    for name in ("data", "train", "distill", "prune", "eval", "zeroshot", "export", "package", "demo", "all")
+    for name in (
+        *("data", "train", "distill", "prune", "eval", "zeroshot", "export", "export_mobile", "package", "demo", "all"),
+    )
 ]
 
 
@@ -123,7 +125,7 @@ def test_the_same_command_again_finds_nothing_to_do_and_a_plan_writes_nothing(fi
     before = everything(finished.folder / "results"), everything(finished.folder / "work")
     assert finished.run().nothing_to_do
     # This configuration has none of these; such targets always "run".
-    empty = {"cnclip_prune", "cnclip_zeroshot", "cnclip_export", "cnclip_package"}
+    empty = {"cnclip_prune", "cnclip_zeroshot", "cnclip_export", "cnclip_export_mobile", "cnclip_package"}
     bundle = {"cnclip_demo", "cnclip_demo_bundle"}
     assert set(finished.planned(*TARGETS)) - {"cnclip_all"} == empty | bundle
     assert (everything(finished.folder / "results"), everything(finished.folder / "work")) == before
