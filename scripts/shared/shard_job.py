@@ -22,6 +22,7 @@ from scripts.shared.locks import LockFile
 from scripts.shared.planning import upstream
 from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.plan_file import PlanHeader, PlannedSample, read_plan
+from scripts.shared.planning.sources import source_path
 from scripts.shared.planning.staleness import Wanted, why_make
 from scripts.shared.progress import Progress
 from scripts.shared.sample_files import OwnFolders, SharedFolders
@@ -255,7 +256,7 @@ class ShardWork:
         return upstream.failure(self.header.upstream, self.earlier.get(sample.key))
 
     def _source(self, sample: PlannedSample) -> Path:
-        return Path(self.header.source_dir, sample.entry.get("source", ""))
+        return Path(source_path(self.header.source_dir, self.header.source_dirs, sample.entry.get("source", "")))
 
     def _results(
         self, missing: dict[str, PlannedSample], unfinished: Path, function: str, workers: int, stop: StopRequest
@@ -330,7 +331,8 @@ class ShardWork:
         Raises:
             JobError: the sources' folder, in which the planner saw this one, is gone or empty; or too many.
         """
-        folder = Path(self.header.source_dir)
+        name, _, _ = sample.entry.get("source", "").partition("/")
+        folder = Path(self.header.source_dirs.get(name, self.header.source_dir))
         if unreadable >= _UNREADABLE_IN_A_ROW:
             raise JobError(
                 f"[{self.header.label}] {unreadable} samples in a row could not be read: is the disk of {folder} well? "

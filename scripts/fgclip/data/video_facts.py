@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scripts.shared.fingerprints import digest_file
 from scripts.shared.sample_task import MadeSample, SampleTask, make_files
 from scripts.shared.video.exact import decode_exact
-from scripts.shared.video.scale import orientation
+from scripts.shared.video.scale import shown_size
 from scripts.shared.video.source import VideoFile
 
 # By how much two frames may lie nearer or further apart than on the mean: what rounding to a container's clock shifts.
@@ -104,9 +104,7 @@ class _ShownSize:
 
     def __call__(self, frame: VideoFrame, *, height: int, width: int) -> NDArray[np.uint8]:
         if not self.width:
-            quarter_turns, _ = orientation(frame)
-            size = (frame.width, frame.height)
-            self.width, self.height = size[::-1] if quarter_turns % 2 else size
+            self.width, self.height = shown_size(frame)
         return np.zeros((height, width, 3), np.uint8)
 
 

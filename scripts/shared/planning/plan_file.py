@@ -46,6 +46,7 @@ class PlanHeader:
         own_folders: see `Stage`; a plan that does not say it means yes.
         upstream: see `Stage`; a plan that does not say it means none. With one, the samples' `stat` says nothing.
         made_before: see `Stage`; a plan that does not say it means none.
+        source_dirs: see `Stage`; a plan that does not say it means none.
     """
 
     want: str
@@ -64,6 +65,7 @@ class PlanHeader:
     own_folders: bool = True
     upstream: str = ""
     made_before: dict[str, str] = field(default_factory=dict)
+    source_dirs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def write_plan(path: Path, header: PlanHeader, samples: Iterable[bytes]) -> None
     values = {**asdict(header), "serial": secrets.token_hex(8)}
     if header.own_folders:
         del values["own_folders"]
-    for unsaid in ("upstream", "made_before"):
+    for unsaid in ("upstream", "made_before", "source_dirs"):
         if not values[unsaid]:
             del values[unsaid]
     first = json.dumps(values)[:-1] + _SAMPLES

@@ -14,6 +14,7 @@ from scripts.shared.planning.claims import released
 from scripts.shared.planning.entry_list import EntryList
 from scripts.shared.planning.made_before import settings_now
 from scripts.shared.planning.plan_file import PlanHeader, sample_line
+from scripts.shared.planning.sources import source_path
 from scripts.shared.planning.stage import SourceEntry, Stage
 from scripts.shared.planning.staleness import Wanted, is_retried, why_make
 
@@ -87,6 +88,7 @@ def compare_shard(
     force: list[str] = []
     current: set[str] = set()
     asked = [stage.settings, *_places(stage), *sorted(stage.made_before.items())]
+    asked += sorted(stage.source_dirs.items())
     digest = hashlib.blake2b(digest_value(asked).encode(), digest_size=16)
     for position in positions:
         entry = wanted[position]
@@ -120,7 +122,9 @@ def _seen(stage: Stage, entry: SourceEntry, earlier: dict[str, Row]) -> SourceSt
     """The source of a sample as it is now."""
     if stage.upstream:
         return upstream.fingerprint(earlier.get(entry.key))
-    return stat_source(f"{stage.source_dir}/{entry.source}") if entry.source else _NO_SOURCE
+    if not entry.source:
+        return _NO_SOURCE
+    return stat_source(source_path(stage.source_dir, stage.source_dirs, entry.source))
 
 
 def _why(stage: Stage, key: str, row: Row | None, wanted: Wanted) -> tuple[str | None, bool]:
@@ -177,6 +181,7 @@ def _header(stage: Stage, shard: str, want: str, force: tuple[str, ...]) -> Plan
         own_folders=stage.own_folders,
         upstream=stage.upstream,
         made_before=dict(stage.made_before),
+        source_dirs=dict(stage.source_dirs),
     )
 
 

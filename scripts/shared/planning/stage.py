@@ -63,6 +63,8 @@ class Stage:
         dataset_dir: the dataset's results folder.
         work_dir: the dataset's folder for plans and receipts; may be deleted at any time.
         source_dir: the folder that sources are relative to.
+        source_dirs: where it is several: folders by name, and each source begins with the name of its own and a slash.
+            A folder may then move: what is on record holds its name only.
         source_option: the config's name for that folder.
         read_list: reads the source list, in its order.
         settings: the settings that change bytes, with the integer `format`, raised when the stage's bytes change.
@@ -121,6 +123,7 @@ class Stage:
     made_before: Mapping[str, str] = field(default_factory=dict)
     part: bool = False
     index_of_list: Callable[[], dict[str, Any]] = dict
+    source_dirs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stage_work_dir(self) -> Path:

@@ -86,6 +86,12 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     return 0, False
 
 
+def shown_size(frame: VideoFrame) -> tuple[int, int]:
+    """Width and height of a frame as it is shown, in pixels."""
+    quarter_turns, _ = orientation(frame)
+    return (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
+
+
 def _matrix(quarter_turns: int, mirrored: bool) -> NDArray[np.int64]:
     """Where pixel directions (x, y), y downwards, go when a picture is turned and then mirrored."""
     counter_clockwise = np.array([[0, 1], [-1, 0]], dtype=np.int64)
