@@ -1,0 +1,1 @@
+"""The search application: a page and its API over one indexed dataset."""

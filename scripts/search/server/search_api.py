@@ -1,0 +1,158 @@
+"""The routes that search: by text, by picture, by vector; and all hits as a file."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from scripts.search.query.catalogue import Catalogue, Floats
+from scripts.search.query.engine import Hits, newest, search
+from scripts.search.server.answers import Refusal
+from scripts.search.server.export import as_csv, as_json
+from scripts.search.server.guard import UPLOAD_BYTES
+from scripts.search.server.library import unit_vector
+from scripts.search.server.parameters import ExportQuery, ImageQuery, SearchQuery, VectorQuery
+from scripts.search.server.pictures import open_upload
+from scripts.search.server.served import Parts, Served, in_thread
+
+router = APIRouter(prefix="/api")
+
+_MAX_FIELDS = 40
+_EXPORT_AT_ONCE = 2000
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "a picture"},
+                        "asset_id": {"type": "integer", "description": "or an asset of the index"},
+                        "time": {"type": "number", "description": "the second of its frame, of a video"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("/search")
+async def search_text(parts: Parts, query: Annotated[SearchQuery, Query()]) -> dict[str, Any]:
+    """The assets that are nearest to a text; without one, all, the newest first."""
+    return await in_thread(parts.searching, lambda: _page(parts, query, _by_text(parts, query)))
+
+
+@router.post("/search/image", openapi_extra=_FORM)
+async def search_image(parts: Parts, request: Request) -> dict[str, Any]:
+    """The assets that are nearest to a picture: an upload, or an asset's own. Parameters as fields or in the URL."""
+    parts.catalogue()
+    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+        query = _checked(ImageQuery, request, form)
+        upload = form.get("file")
+        data = await upload.read(UPLOAD_BYTES + 1) if isinstance(upload, UploadFile) else None
+    if data is not None and len(data) > UPLOAD_BYTES:
+        raise Refusal(413, "too_large", f"the picture has more than {UPLOAD_BYTES // 1_000_000} MB")
+    if data is None and query.asset_id is None:
+        raise Refusal(422, "parameters", "file: send a picture, or the field asset_id")
+    if data is None:
+        return await in_thread(parts.searching, lambda: _page(parts, query, _by_asset(parts, query)))
+    parts.ready()
+    picture = await in_thread(parts.drawing, lambda: open_upload(data))
+    return await in_thread(
+        parts.searching,
+        lambda: _page(parts, query, lambda: parts.library.vectors_of_pictures([picture])[0]),
+    )
+
+
+@router.post("/search/vector")
+async def search_vector(parts: Parts, query: VectorQuery) -> dict[str, Any]:
+    """The assets that are nearest to a vector that the client's own model made."""
+    _, catalogue = parts.catalogue()
+    if query.model_identity != catalogue.meta["model_identity"]:
+        made_with = catalogue.meta["model_identity"]
+        raise Refusal(409, "other_model", f"the vector is of another model; the index was made with {made_with}")
+    if len(query.vector) != catalogue.dim:
+        raise Refusal(422, "parameters", f"vector: {len(query.vector)} numbers, where the index has {catalogue.dim}")
+    try:
+        vector = unit_vector(np.array(query.vector, dtype=np.float64))
+    except ValueError as error:
+        raise Refusal(422, "parameters", f"vector: {error}") from None
+    return await in_thread(parts.searching, lambda: _page(parts, query, lambda: vector))
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export(parts: Parts, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+    """All hits of a search, as CSV or JSON."""
+    _, catalogue = parts.catalogue()
+    query_vector = _by_text(parts, query)
+    found = await in_thread(parts.searching, lambda: _found(parts, catalogue, query, query_vector, whole=True))
+    rows = (parts.result(catalogue, hit) for hit in found.hits)
+    made, media_type = (as_csv, "text/csv; charset=utf-8") if query.format == "csv" else (as_json, "application/json")
+    name = f"{parts.settings.dataset}.{query.format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_in_blocks(made(rows)), media_type=media_type, headers=headers)
+
+
+def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
+    """Lines put together: each piece passes through threads."""
+    block: list[str] = []
+    for line in lines:
+        block.append(line)
+        if len(block) == _EXPORT_AT_ONCE:
+            yield "".join(block)
+            block = []
+    yield "".join(block)
+
+
+Vector = Callable[[], Floats] | None
+
+
+def _by_text(parts: Served, query: SearchQuery) -> Vector:
+    if not query.q:
+        return None
+    parts.ready()
+    return lambda: parts.library.vector_of_text(query.q)
+
+
+def _by_asset(parts: Served, query: ImageQuery) -> Vector:
+    catalogue, number = parts.number(query.asset_id or 0)
+    row = catalogue.nearest_row(number, query.time)
+    return lambda: catalogue.vector(row)
+
+
+def _page(parts: Served, query: SearchQuery, vector: Vector) -> dict[str, Any]:
+    started = time.perf_counter()
+    _, catalogue = parts.catalogue()
+    found = _found(parts, catalogue, query, vector)
+    return parts.page(catalogue, found, query, (time.perf_counter() - started) * 1000)
+
+
+def _found(parts: Served, catalogue: Catalogue, query: SearchQuery, vector: Vector, *, whole: bool = False) -> Hits:
+    offset = 0 if whole else (query.page - 1) * query.page_size
+    limit = None if whole else query.page_size
+    filters = parts.filters(catalogue, query, min_score=query.min_score)
+    if vector is None:
+        return newest(catalogue, filters=filters, offset=offset, limit=limit)
+    negative = None
+    if query.neg:
+        parts.ready()
+        negative = parts.library.vector_of_text(query.neg)
+    return search(catalogue, vector(), negative=negative, filters=filters, offset=offset, limit=limit)
+
+
+def _checked(model: type[ImageQuery], request: Request, form: FormData) -> ImageQuery:
+    """The parameters of a form and its URL, checked as FastAPI checks them."""
+    given = dict(request.query_params) | {name: value for name, value in form.items() if isinstance(value, str)}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        wrong = [{**one, "loc": ("form", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(wrong) from None
