@@ -7,6 +7,7 @@ and takes a `[SEP]` in a caption for its own.
 """
 
 import hashlib
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -25,6 +26,7 @@ _INSIDE = "##"  # before a piece that does not begin its word
 _LONGEST_WORD = 200  # characters; a longer one is unknown as a whole
 _MEMO_WORDS = 65_536
 _SPACES = " \t\n\r"
+_ACCENT = "Mn"
 _CHINESE = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -41,6 +43,39 @@ _QUOTES = str.maketrans("“”", '""')
 def normalise(text: str) -> str:
     """A caption as training, evaluation and zero-shot read it: in lower case, with straight double quotes."""
     return text.lower().translate(_QUOTES)
+
+
+def character_classes() -> dict[str, list[list[int]]]:
+    """Which characters are treated alike, for a tokenizer in another language whose Unicode may be newer or older.
+
+    Returns:
+        Ranges of code points, [first, last], ascending: `spaces` (become one), `dropped`, `apart` (a word each),
+        `breaks` (end a word although they are no spaces), `accents` (dropped after decomposition), `punctuation`
+        (a word each), and `unassigned`, which neither lower case nor decomposition changes.
+    """
+    kinds: dict[str, list[list[int]]] = {
+        name: [] for name in ("spaces", "dropped", "apart", "breaks", "accents", "punctuation", "unassigned")
+    }
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        category, cleaned = unicodedata.category(character), _cleaned.__wrapped__(character)
+        holds = {
+            "spaces": cleaned == " ",
+            "dropped": not cleaned,
+            "apart": len(cleaned) > 1,
+            "breaks": cleaned == character and character != " " and character.isspace(),
+            "accents": category == _ACCENT,
+            "punctuation": _is_punctuation.__wrapped__(character),
+            "unassigned": category == "Cn",
+        }
+        for name, ranges in kinds.items():
+            if not holds[name]:
+                continue
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return kinds
 
 
 class Tokenizer:
@@ -129,7 +164,7 @@ class Tokenizer:
 def _words(text: str) -> Iterator[str]:
     """The words of a text, in lower case and without accents; a punctuation mark is a word of its own."""
     for rough in "".join(map(_cleaned, text)).split():
-        bare = "".join(c for c in unicodedata.normalize("NFD", rough.lower()) if unicodedata.category(c) != "Mn")
+        bare = "".join(c for c in unicodedata.normalize("NFD", rough.lower()) if unicodedata.category(c) != _ACCENT)
         yield from "".join(f" {c} " if _is_punctuation(c) else c for c in bare).split()
 
 

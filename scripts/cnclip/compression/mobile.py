@@ -1,7 +1,10 @@
 """Towers for phones and browsers: the INT8 export of a model with all that using it takes, in a folder of its own."""
 
+import json
 import shutil
+import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -11,6 +14,7 @@ from scripts.cnclip.compression.export_file import form_files, form_identity, re
 from scripts.cnclip.compression.forms import check_same_weights
 from scripts.cnclip.compression.halves import INPUTS, OUTPUTS, SIDES
 from scripts.cnclip.compression.mobile_manifest import (
+    CHARACTERS,
     VOCABULARY,
     Manifest,
     MobileFile,
@@ -19,11 +23,13 @@ from scripts.cnclip.compression.mobile_manifest import (
 )
 from scripts.cnclip.compression.onnx_file import files_of
 from scripts.cnclip.encoder import TORCH, open_model
+from scripts.cnclip.tokens import character_classes
 from scripts.shared.errors import JobError
 from scripts.shared.fingerprints import file_sha256
 from scripts.shared.new_folder import new_folder
 
 FORM = "onnx_int8"
+CHARACTERS_FILE = "characters.json"
 # Those that the tests have run in a browser, with onnxruntime-web's WebAssembly backend.
 BROWSER_OPERATORS = frozenset(
     {
@@ -35,12 +41,12 @@ BROWSER_OPERATORS = frozenset(
 
 
 def make_mobile(model_dir: Path, exports: Path, out: Path) -> Manifest:
-    """Make the folder; it appears whole. Equal input gives equal bytes.
+    """Make the folder; it appears whole. Equal input gives equal bytes with one version of Python.
 
     Args:
         model_dir: the model folder.
         exports: the folder of its exports.
-        out: the folder to write: both INT8 towers, `vocab.txt`, `manifest.json`.
+        out: the folder to write: both INT8 towers, `vocab.txt`, `characters.json`, `manifest.json`.
 
     Returns:
         What `manifest.json` says.
@@ -58,6 +64,8 @@ def make_mobile(model_dir: Path, exports: Path, out: Path) -> Manifest:
         copied = {VOCABULARY: exports / VOCABULARY_FILE} | {str(side): file for side, file in towers.items()}
         for file in copied.values():
             shutil.copyfile(file, folder / file.name)
+        (folder / CHARACTERS_FILE).write_bytes(characters_json())
+        names = {key: file.name for key, file in copied.items()} | {CHARACTERS: CHARACTERS_FILE}
         manifest = Manifest(
             name=export.name,
             form=FORM,
@@ -76,13 +84,19 @@ def make_mobile(model_dir: Path, exports: Path, out: Path) -> Manifest:
             logit_scale=export.logit_scale,
             opset=max(opset for graph in graphs for opset in opsets(graph)),
             operators=tuple(sorted({operator for graph in graphs for operator in operators(graph)})),
-            files={key: _described(folder / file.name) for key, file in copied.items()},
+            files={key: _described(folder / file) for key, file in names.items()},
             inputs={side: INPUTS[side] for side in SIDES},
             outputs={side: OUTPUTS[side] for side in SIDES},
             preprocessing=preprocessing(export.context_length, export.image_size),
         )
         write_manifest(folder, manifest)
     return manifest
+
+
+@cache
+def characters_json() -> bytes:
+    """`characters.json`: the ranges of `tokens.character_classes`, and the version of Unicode that they are of."""
+    return json.dumps({"unicode": unicodedata.unidata_version, **character_classes()}, separators=(",", ":")).encode()
 
 
 def read_graph(file: Path) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from scripts.shared.clip_pixels import MEAN, STD
 from scripts.shared.errors import ConfigError
 
 MANIFEST = "manifest.json"
-VOCABULARY = "vocab"  # its key among the files; the towers stand there by their sides
+VOCABULARY, CHARACTERS = "vocab", "characters"  # keys of the files; the towers stand there by their sides
 FORMAT = 1
 
 
@@ -48,7 +48,7 @@ class Manifest:
         logit_scale: what a cosine is multiplied with before a softmax.
         opset: of ONNX.
         operators: that the towers use.
-        files: by `img`, `txt` and `vocab`.
+        files: by `img`, `txt`, `vocab` and `characters`.
         inputs: name of each tower's input.
         outputs: name of each tower's output.
         preprocessing: how a text and a picture become inputs, and outputs become vectors.
@@ -83,7 +83,7 @@ def preprocessing(context_length: int, image_size: int) -> dict[str, Any]:
     return {
         "text": {
             "normalise": "lower case, then U+201C and U+201D become U+0022",
-            "tokenizer": "Chinese BERT's, whose description is scripts/cnclip/tokens.py",
+            "tokenizer": "Chinese BERT's, of vocab.txt and characters.json: scripts/search/server/static/tokenizer.js",
             "ids": f"int64, (1, {context_length}): [CLS], pieces, [SEP], zeros",
         },
         "image": {
@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ConfigError(f"{path}: {error.strerror}; {mend}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: does not describe towers ({error}); {mend}") from error
-    if manifest.format != FORMAT or set(files) != {*SIDES, VOCABULARY}:
+    if manifest.format != FORMAT or set(files) != {*SIDES, VOCABULARY, CHARACTERS}:
         raise ConfigError(f"{path}: is of another version; {mend}")
     if any(file.name != Path(str(file.name)).name for file in files.values()):
         raise ConfigError(f"{path}: names a file outside its folder; {mend}")

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from fastapi.staticfiles import StaticFiles
 
 from scripts.cnclip.encoder import ImageTextEncoder
-from scripts.search.server import assets_api, lists_api, scan_api, search_api
+from scripts.search.server import assets_api, lists_api, mobile, scan_api, search_api
 from scripts.search.server.answers import Refusal, answer_errors
 from scripts.search.server.guard import Guard
 from scripts.search.server.kept_files import KeptFiles
@@ -23,7 +23,7 @@ from scripts.search.server.settings import Settings
 from scripts.search.server.user_db import UserDatabase
 
 # Queries use all memory bandwidth, pictures up to 300 MB each while they are decoded.
-_QUERIES, _PICTURES, _CLIPS, _QUESTIONS = 1, 2, 1, 4
+_QUERIES, _PICTURES, _CLIPS, _QUESTIONS, _UPLOADS = 1, 2, 1, 4, 16
 _THUMBS_BYTES, _CLIPS_BYTES = 2_000_000_000, 1_000_000_000
 
 
@@ -66,12 +66,13 @@ def create_app(settings: Settings, open_model: OpenEncoder | None = None) -> Fas
         drawing=anyio.CapacityLimiter(_PICTURES),
         cutting=anyio.CapacityLimiter(_CLIPS),
         looking=anyio.CapacityLimiter(_QUESTIONS),
+        uploading=anyio.Semaphore(_UPLOADS),
         comparing=anyio.CapacityLimiter(1),
         thumbs=KeptFiles(settings.kept / "thumbs", ".jpg", most_bytes=_THUMBS_BYTES),
         clips=KeptFiles(settings.kept / "clips", ".mp4", most_bytes=_CLIPS_BYTES),
     )
     answer_errors(app)
-    for part in (search_api, assets_api, lists_api, scan_api):
+    for part in (search_api, assets_api, lists_api, scan_api, mobile):
         app.include_router(part.router)
     _pages(app, settings)
     if login is not None:

@@ -6,6 +6,7 @@
 - A body is counted while it is read, and refused at its limit, or when it does not come to its end.
 """
 
+import asyncio
 import ipaddress
 import time
 from collections.abc import Collection
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from scripts.search.server.answers import Refusal, refusal
 from scripts.search.server.login import Login
@@ -24,12 +26,16 @@ IMAGE_SEARCH = "/api/search/image"
 _FORM_BYTES = 64_000  # boundaries and fields around an upload
 _BODY_BYTES = 256_000  # of other requests
 _BODY_S = 120.0
+_HEAD_S = 20.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PUBLIC = ("/static/", "/login")
 
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -165,9 +171,48 @@ def _with_headers(send: Send, path: str) -> Send:
     return sender
 
 
+class Connection(H11Protocol):
+    """A connection that is closed when the head of a request does not come to its end.
+
+    Uvicorn waits for ever; some hundred clients that say half a line would keep all others out.
+    """
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes, and wait for more only where it is no whole head."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
+        elif self._waiting is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(_HEAD_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
 def options() -> dict[str, Any]:
     """What uvicorn is told so that one client cannot take all: connections, heads of requests, idle seconds."""
     return {
+        "http": Connection,
         "limit_concurrency": 512,
         "timeout_keep_alive": 15,
         "h11_max_incomplete_event_size": 32_768,

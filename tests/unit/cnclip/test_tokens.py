@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.cnclip.tokens import VOCABULARY_FILE, Tokenizer, normalise
+from scripts.cnclip.tokens import VOCABULARY_FILE, Tokenizer, character_classes, normalise
 from scripts.shared.errors import ConfigError
 
 GOLDEN = json.loads(Path("tests/data/golden/cnclip/tokens_golden.json").read_text(encoding="utf-8"))
@@ -100,3 +100,20 @@ def test_vocabulary_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> N
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
         Tokenizer(path)
+
+
+def test_classes_of_characters_are_what_the_tokenizer_does() -> None:
+    classes = character_classes()
+
+    def holds(name: str, character: str) -> bool:
+        return any(first <= ord(character) <= last for first, last in classes[name])
+
+    assert all(holds("spaces", character) for character in " \t\n\r\u00a0\u3000")
+    assert all(holds("dropped", character) for character in "\0\x1c\u200d\ufeff\ufffd")
+    assert all(holds("apart", character) for character in "猫㐀\U00020000豈")
+    assert classes["breaks"] == [[0x2028, 0x2029]]
+    assert holds("accents", "\u0301")
+    assert all(holds("punctuation", character) for character in "!$+<~^`。、“—")
+    assert not any(holds(name, character) for name in classes for character in "aé9あ😀€")
+    assert holds("unassigned", "\uffff")
+    assert all(first <= last for ranges in classes.values() for first, last in ranges)
