@@ -4,11 +4,11 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 
 from scripts.search.server.answers import Refusal
-from scripts.search.server.asset_files import media_type, real_file
+from scripts.search.server.asset_files import media_type, real_file, refuse_range
 from scripts.search.server.clips import MAX_CLIP_S, cut
 from scripts.search.server.parameters import Tags
 from scripts.search.server.pictures import EDGES, thumb
@@ -38,10 +38,11 @@ def asset(parts: Parts, asset_id: AssetId) -> dict[str, Any]:
 
 @router.head("/file", include_in_schema=False)
 @router.get("/file", response_class=FileResponse)
-async def file(parts: Parts, asset_id: AssetId) -> FileResponse:
+async def file(parts: Parts, request: Request, asset_id: AssetId) -> FileResponse:
     """The file itself, whole or by byte ranges."""
     catalogue, number = parts.number(asset_id)
     path, status = await in_thread(parts.looking, lambda: real_file(catalogue, number))
+    refuse_range(request.headers.get("range"), status.st_size)
     kind = media_type(path)
     return FileResponse(
         path,

@@ -6,8 +6,12 @@ from scripts.search.query.catalogue import Catalogue
 from scripts.search.server.asset_files import real_file
 from scripts.search.server.kept_files import KeptFiles
 from scripts.shared.video.cut import cut_interval
+from scripts.shared.video.source import VideoFile
 
 MAX_CLIP_S = 60.0
+# What every browser plays out of an MP4; anything else is encoded again.
+_CODEC, _PIXELS = "h264", ("yuv420p", "yuvj420p")
+_SOUND = ("aac", "mp3")
 
 
 def cut(catalogue: Catalogue, number: int, kept: KeptFiles, *, start: float, end: float) -> Path:
@@ -26,4 +30,16 @@ def cut(catalogue: Catalogue, number: int, kept: KeptFiles, *, start: float, end
 
 
 def _cut(path: Path, interval: tuple[float, float], made: Path) -> None:
-    cut_interval(path, interval, made)
+    cut_interval(path, interval, made, copy=_plays_anywhere(path))
+
+
+def _plays_anywhere(path: Path) -> bool:
+    """Whether a video's packets are such as every browser decodes."""
+    with VideoFile(path) as video, video.open_stream() as (container, stream):
+        sound = container.streams.best("audio")
+        context = stream.codec_context
+        return (
+            context.codec.canonical_name == _CODEC
+            and context.pix_fmt in _PIXELS
+            and (sound is None or sound.codec_context is None or sound.codec_context.codec.canonical_name in _SOUND)
+        )

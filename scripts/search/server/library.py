@@ -7,14 +7,15 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scripts.cnclip.encoder import ImageTextEncoder
 from scripts.search.query.catalogue import Catalogue, Floats
 from scripts.search.query.load import load
-from scripts.shared.errors import PolymillError
+from scripts.shared.errors import ConfigError, PolymillError
 
 State = Literal["loading", "ready", "empty", "error"]
 OpenEncoder = Callable[[], ImageTextEncoder]
@@ -81,17 +82,26 @@ class Library:
         """The model, None while it loads."""
         return self._encoder
 
-    def vectors_of_pictures(self, pictures: list[Any]) -> Floats:
-        """Unit vectors of Pillow pictures, (n, dim) float32; see `ImageTextEncoder.encode_image`."""
-        assert self._encoder is not None  # noqa: S101 - asked for when ready only
+    @property
+    def image_size(self) -> int:
+        """Edge of the pictures that the model takes."""
+        return self._loaded().image_size
+
+    def vector_of_pixels(self, pixels: NDArray[np.uint8]) -> Floats:
+        """The unit vector of a picture (1, 3, S, S), (dim,) float32."""
         with self._encoder_lock:
-            return self._encoder.encode_image(pictures)
+            vector: Floats = self._loaded().encode_pixels(pixels)[0]
+        return vector
+
+    def _loaded(self) -> ImageTextEncoder:
+        if self._encoder is None:
+            raise ConfigError(self.serving.message or "the model is not loaded")
+        return self._encoder
 
     def _vector_of_text(self, text: str) -> Floats:
         """The unit vector of a text, (dim,) float32."""
-        assert self._encoder is not None  # noqa: S101 - asked for when ready only
         with self._encoder_lock:
-            vector: Floats = self._encoder.encode_text([text])[0]
+            vector: Floats = self._loaded().encode_text([text])[0]
         vector.setflags(write=False)
         return vector
 

@@ -1,13 +1,18 @@
 """Pictures of uploads, and small ones of assets as JPEG."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.cnclip.pixels import as_uint8
 from scripts.search.pictures import open_asset_picture
 from scripts.search.query.catalogue import Catalogue
+from scripts.search.server.answers import Refusal
 from scripts.search.server.asset_files import real_file
+from scripts.search.server.guard import UPLOAD_BYTES
 from scripts.search.server.kept_files import KeptFiles
 from scripts.shared.errors import SampleError
 from scripts.shared.video.frames import read_frames
@@ -19,13 +24,24 @@ _EARLIER_S = 0.002  # times are kept as float32
 _PROBE = 64  # pixels
 
 
-def open_upload(data: bytes) -> Image.Image:
-    """A picture that somebody sent.
+def upload_pixels(file: BinaryIO, size: int) -> NDArray[np.uint8]:
+    """A picture that somebody sent, as a model takes it.
+
+    Args:
+        file: its bytes.
+        size: S, edge of the model's pictures.
+
+    Returns:
+        (1, 3, S, S) uint8.
 
     Raises:
+        Refusal: it has more bytes than an upload may.
         SampleError: it is none, damaged, or too large once decoded.
     """
-    return open_asset_picture(data)
+    data = file.read(UPLOAD_BYTES + 1)
+    if len(data) > UPLOAD_BYTES:
+        raise Refusal(413, "too_large", f"the picture has more than {UPLOAD_BYTES // 1_000_000} MB")
+    return as_uint8(open_asset_picture(data), size)[None]
 
 
 def thumb(catalogue: Catalogue, number: int, kept: KeptFiles, *, edge: int, time_s: float | None) -> Path:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from scripts.search.query.catalogue import Catalogue, Floats
 from scripts.search.query.engine import Hits, newest, search
 from scripts.search.server.answers import Refusal
 from scripts.search.server.export import as_csv, as_json
-from scripts.search.server.guard import UPLOAD_BYTES
 from scripts.search.server.library import unit_vector
 from scripts.search.server.parameters import ExportQuery, ImageQuery, SearchQuery, VectorQuery
-from scripts.search.server.pictures import open_upload
+from scripts.search.server.pictures import upload_pixels
 from scripts.search.server.served import Parts, Served, in_thread
 
 router = APIRouter(prefix="/api")
+
+Vector = Callable[[], Floats] | None
 
 _MAX_FIELDS = 40
 _EXPORT_AT_ONCE = 2000
@@ -54,22 +56,22 @@ async def search_text(parts: Parts, query: Annotated[SearchQuery, Query()]) -> d
 async def search_image(parts: Parts, request: Request) -> dict[str, Any]:
     """The assets that are nearest to a picture: an upload, or an asset's own. Parameters as fields or in the URL."""
     parts.catalogue()
-    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+    # Until its turn comes, nothing but a few bytes of a request is read.
+    async with parts.uploading, request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
         query = _checked(ImageQuery, request, form)
         upload = form.get("file")
-        data = await upload.read(UPLOAD_BYTES + 1) if isinstance(upload, UploadFile) else None
-    if data is not None and len(data) > UPLOAD_BYTES:
-        raise Refusal(413, "too_large", f"the picture has more than {UPLOAD_BYTES // 1_000_000} MB")
-    if data is None and query.asset_id is None:
+        pixels = None
+        if isinstance(upload, UploadFile):
+            parts.ready()
+            size = parts.library.image_size
+            pixels = await in_thread(parts.drawing, lambda: upload_pixels(upload.file, size))
+    if pixels is not None:
+        vector: Vector = partial(parts.library.vector_of_pixels, pixels)
+    elif query.asset_id is not None:
+        vector = _by_asset(parts, query.asset_id, query.time)
+    else:
         raise Refusal(422, "parameters", "file: send a picture, or the field asset_id")
-    if data is None:
-        return await in_thread(parts.searching, lambda: _page(parts, query, _by_asset(parts, query)))
-    parts.ready()
-    picture = await in_thread(parts.drawing, lambda: open_upload(data))
-    return await in_thread(
-        parts.searching,
-        lambda: _page(parts, query, lambda: parts.library.vectors_of_pictures([picture])[0]),
-    )
+    return await in_thread(parts.searching, lambda: _page(parts, query, vector))
 
 
 @router.post("/search/vector")
@@ -112,9 +114,6 @@ def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
     yield "".join(block)
 
 
-Vector = Callable[[], Floats] | None
-
-
 def _by_text(parts: Served, query: SearchQuery) -> Vector:
     if not query.q:
         return None
@@ -122,9 +121,9 @@ def _by_text(parts: Served, query: SearchQuery) -> Vector:
     return lambda: parts.library.vector_of_text(query.q)
 
 
-def _by_asset(parts: Served, query: ImageQuery) -> Vector:
-    catalogue, number = parts.number(query.asset_id or 0)
-    row = catalogue.nearest_row(number, query.time)
+def _by_asset(parts: Served, asset_id: int, time_s: float | None) -> Vector:
+    catalogue, number = parts.number(asset_id)
+    row = catalogue.nearest_row(number, time_s)
     return lambda: catalogue.vector(row)
 
 

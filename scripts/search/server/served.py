@@ -42,6 +42,7 @@ class Served:
         drawing: how many pictures are decoded at once.
         cutting: how many clips are cut at once.
         looking: how many short questions are answered at once.
+        uploading: how many uploads are read at once.
         comparing: how many comparisons of all with all are made at once.
         thumbs: small pictures.
         clips: clips of videos.
@@ -56,6 +57,7 @@ class Served:
     drawing: anyio.CapacityLimiter
     cutting: anyio.CapacityLimiter
     looking: anyio.CapacityLimiter
+    uploading: anyio.Semaphore
     comparing: anyio.CapacityLimiter
     thumbs: KeptFiles
     clips: KeptFiles

@@ -81,13 +81,14 @@ class _Place:
         return float(self.first * self.time_base)
 
 
-def cut_interval(source: Path, interval: tuple[float, float], clip: Path) -> Cut:
+def cut_interval(source: Path, interval: tuple[float, float], clip: Path, *, copy: bool = True) -> Cut:
     """Write the clip of an interval: MP4, its first frame at its start, sound where the video has any.
 
     Args:
         source: the video.
         interval: (begin, end) in seconds from the start of the video; frames with begin <= t < end.
         clip: the file to write; the same video and ffmpeg give the same bytes.
+        copy: whether packets may be copied; otherwise the frames are encoded again, as H.264, and sound as AAC.
 
     Raises:
         SampleError: as `read_frames`; or `cut_failed`: ffmpeg gives no clip with these frames.
@@ -98,7 +99,7 @@ def cut_interval(source: Path, interval: tuple[float, float], clip: Path) -> Cut
     with VideoFile(source) as video:
         place, payloads = _look(video, interval, wanted)
     reason = ""
-    for copied, command in _commands(place, wanted, clip, can_copy=bool(payloads)):
+    for copied, command in _commands(place, wanted, clip, can_copy=copy and bool(payloads)):
         reason = _run(command, clip) or _difference(clip, wanted, payloads if copied else [])
         if not reason:
             return Cut(copied, wanted)
