@@ -25,6 +25,7 @@ include: "rules/cnclip_export.smk"
 include: "rules/fgclip_data.smk"
 include: "rules/fgclip_models.smk"
 include: "rules/fgclip_eval.smk"
+include: "rules/search.smk"
 include: "rules/packing.smk"
 include: "rules/upkeep.smk"
 
@@ -41,6 +42,7 @@ rule all:
         pose_targets,
         cnclip_targets,
         fgclip_targets,
+        search_targets,
 
 
 include: "rules/cluster.smk"

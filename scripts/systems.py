@@ -13,6 +13,7 @@ from scripts.cnclip.places import run_folders as cnclip_runs
 from scripts.fgclip.places import run_folders as fgclip_runs
 from scripts.fgclip.stage import dataset_stages
 from scripts.pose.stage import pose_stages
+from scripts.search.stage import vectors_stage
 from scripts.shared.planning.stage import Stage
 from scripts.speaker.stage import embeddings_stage
 
@@ -101,5 +102,10 @@ SYSTEMS = {
         },
         runs=fgclip_runs,
         kept_files=("eval/*/*", "heatmaps/*/*", "comparison/*"),
+    ),
+    "search": System(
+        stages=lambda config, dataset: (vectors_stage(config, dataset),),
+        checkers={"vectors": "scripts.search.check:vectors_checker"},
+        listed_folders="scripts.search.check:listed_assets",
     ),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from scripts.shared import layout
 from scripts.shared.csv_errors import csv_errors
 from scripts.shared.errors import ConfigError, PlanningError
+from scripts.shared.file_names import BAD_NAME, MAX_NAME_BYTES, NO_NAME, free_key, shown_name
 from scripts.shared.file_tree import find_files
 from scripts.shared.fingerprints import canonical_json
 from scripts.shared.json_items import refuse_unless_file
@@ -18,8 +19,6 @@ from scripts.shared.planning.stage import SourceEntry
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".wma"})
 EMBEDDINGS = "embeddings"
-_MAX_NAME_BYTES = 255  # of a file, on the file systems in use
-NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # surrogates stand for bytes that are not UTF-8
 _NO_PART = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty part of a path, . or ..
 _NUMBER = re.compile(r"(\d+)")
 
@@ -125,14 +124,16 @@ def _entries(names: list[str]) -> Iterator[SourceEntry]:
         if not wrong and name in seen:
             wrong = ("duplicate", "is listed twice; take one line out")
         output = outputs.get(name, "")
-        if not wrong and len(output.rpartition("/")[2].encode()) > _MAX_NAME_BYTES:
+        if not wrong and len(output.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
             wrong = ("bad_name", "is so long that its embedding could not be named after it; shorten it")
         if not wrong and not output:
             wrong = ("name_clash", "its embedding would have the name of a folder; rename it")
         if wrong:
-            shown = NO_NAME.sub("?", name)
+            shown = shown_name(name)
             entry = {"error": [wrong[0], f"{shown or 'an empty path'}: {wrong[1]}"]}
-            yield SourceEntry(_free_key(place, shown, seen), "", canonical_json(entry))
+            key = free_key(place, name, seen)
+            seen.add(key)
+            yield SourceEntry(key, "", canonical_json(entry))
         else:
             seen.add(name)
             yield SourceEntry(name, name, canonical_json({"source": name, "files": [f"{EMBEDDINGS}/{output}"]}))
@@ -141,18 +142,10 @@ def _entries(names: list[str]) -> Iterator[SourceEntry]:
 def _why_not(name: str) -> tuple[str, str] | None:
     """Why a path can be no sample: error class and words."""
     if NO_NAME.search(name):
-        return "bad_name", "its name holds control characters or is not UTF-8; rename it"
+        return BAD_NAME
     if _NO_PART.search(name):
         return "bad_name", "must be a path relative to input_dir, without . or .."
     return None
-
-
-def _free_key(place: int, shown: str, seen: set[str]) -> str:
-    key = f"{shown} (place {place})"
-    while key in seen:
-        key += "'"
-    seen.add(key)
-    return key
 
 
 def embedding_files(names: Iterable[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scripts.shared import atomic_files
 from scripts.shared.dataset_dir import dataset_dir
 from scripts.shared.errors import JobError, PlanningError
+from scripts.shared.file_names import NO_NAME
 from scripts.shared.file_tree import find_files
 from scripts.shared.fingerprints import digest_file, stat_source
 from scripts.shared.index_files import Failure, counts, write_failures
@@ -23,7 +24,7 @@ from scripts.shared.planning.plan_file import empty_file
 from scripts.shared.safe_pickle import UnsafePickleError, loads
 from scripts.shared.selection import choose, parse_selection
 from scripts.speaker.array_files import Recording, new_array, write_tables
-from scripts.speaker.collection import NO_NAME, natural_key, order_list, read_order
+from scripts.speaker.collection import natural_key, order_list, read_order
 from scripts.speaker.embedding_file import EmbeddingFileError, checked_embedding
 
 _SUFFIX = ".pkl"

@@ -12,6 +12,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,11 +58,12 @@ class PictureFacts:
     animated: bool
 
 
-def open_picture(data: bytes) -> Image.Image:
+def open_picture(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:
     """Decode a picture file whole.
 
     Args:
         data: the file's bytes: JPEG, PNG, GIF, BMP, WebP or TIFF.
+        formats: that are tried, as Pillow names them; others than these must be known to it.
 
     Returns:
         The picture, of an animation its first frame, in its own mode; 16-bit grey as 8-bit grey (`L`).
@@ -70,7 +72,7 @@ def open_picture(data: bytes) -> Image.Image:
         SampleError: `no_picture` (nothing that is one of these), `too_large` (more than `MAX_PIXELS`; found in the
             header, before anything is decoded), `truncated`, `damaged` or `unsupported_mode`.
     """
-    picture = _opened(data)
+    picture = _opened(data, formats)
     _decode(picture)
     return _of_eight_bits(picture)
 
@@ -105,16 +107,16 @@ def picture_facts(data: bytes) -> PictureFacts:
     return PictureFacts(sha1, width, height, str(picture.format), mode, animated)
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, formats: Sequence[str] = FORMATS) -> Image.Image:
     """Read a picture's header."""
     if not data:
         raise SampleError("empty_picture", "there is no picture after the id")
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture = Image.open(io.BytesIO(data), formats=tuple(formats))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SampleError("too_large", f"{error}") from None
     except UnidentifiedImageError:
-        raise SampleError("no_picture", "not a JPEG, PNG, GIF, BMP, WebP or TIFF file") from None
+        raise SampleError("no_picture", f"not a {', '.join(formats[:-1])} or {formats[-1]} file") from None
     except _DAMAGE as error:
         raise _refusal(error, "the header cannot be read") from None
     width, height = picture.size

@@ -1,12 +1,16 @@
 """Encoders of texts and pictures: the door through which index and server come to one. Light until one is opened."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scripts.cnclip.encoder import ImageTextEncoder, open_model
 from scripts.search.encoders.choice import CONSE, EncoderChoice, choose_encoder
 from scripts.shared.errors import ConfigError
+
+if TYPE_CHECKING:
+    from scripts.cnclip.encoder import ImageTextEncoder
 
 __all__ = ["open_chosen", "open_encoder"]
 
@@ -37,4 +41,6 @@ def open_chosen(choice: EncoderChoice, *, device: str | None = None) -> ImageTex
             f"search: model {choice.model!r} is yet to be made: {choice.path} is not there; snakemake with the target "
             "search_index makes it"
         )
+    from scripts.cnclip.encoder import open_model  # loads Pillow
+
     return open_model(Path(choice.path), choice.form, device=device)

@@ -1,10 +1,12 @@
 """ConSE: texts and pictures in the space of a sentence encoder, with nothing trained. Imports torch.
 
-A picture is the mean of the embedded names of the ImageNet classes that a classifier sees in it, each weighed by its
-probability; a text is its embedding. Both are taken less the mean over all names, which is most of any embedding.
+A picture is the mean of the embedded names of the ImageNet classes that a classifier sees in it, each weighed by the
+root of its probability; a text is its embedding. Both are taken less the mean over all names, which is most of any
+embedding.
 
 Source: Norouzi et al. 2014, arXiv:1312.5650, with EfficientNet-Lite0 for the classifier and multilingual-e5-small in 4
-bits for the sentence encoder, so that Chinese and English are understood alike.
+bits for the sentence encoder, so that Chinese and English are understood alike. There the weights are the probabilities
+of ten classes; the roots of twenty's, less sure of themselves, help where none of the classes is in the picture.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from scripts.search.encoders.class_vectors import read_class_vectors
 from scripts.search.encoders.conse_files import conse_identity, find_files
 from scripts.search.encoders.lite0 import IMAGE_SIZE, MEAN, STD, load_lite0
 
-_CLASSES_OF_A_PICTURE = 10
+_CLASSES_OF_A_PICTURE = 20
 _GPU_BATCH, _CPU_BATCH = 64, 1
 _LOGIT_SCALE = 20.0  # with it a softmax over some dozens of pictures favours the right one, and is not sure of it
 
@@ -86,5 +88,5 @@ class ConseEncoder(ImageTextEncoder):
         probabilities = self.probabilities(pixels)
         # Stable, so that equal probabilities are taken in the order of the classes.
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :_CLASSES_OF_A_PICTURE]
-        weights = np.take_along_axis(probabilities, best, axis=1)
+        weights = np.sqrt(np.take_along_axis(probabilities, best, axis=1))
         return unit_rows(np.einsum("nk,nkd->nd", weights, self._classes[best]))
