@@ -1,6 +1,7 @@
 """Refusals as the API answers them: `{"error": ..., "message": ...}`, never a traceback."""
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
@@ -54,6 +55,13 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PolymillError)
     async def _polymill(_request: Request, error: PolymillError) -> JSONResponse:
         return refusal(422, "refused", str(error))
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.Error)
+    async def _disk(request: Request, error: OSError | sqlite3.Error) -> JSONResponse:
+        _LOG.error("%s %s: %s", request.method, request.url.path, error)
+        words = (getattr(error, "strerror", None) if isinstance(error, OSError) else str(error)) or type(error).__name__
+        return refusal(503, "disk", f"the server's disk refuses: {words}")
 
     @app.exception_handler(Exception)
     async def _defect(request: Request, error: Exception) -> JSONResponse:

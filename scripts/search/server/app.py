@@ -128,7 +128,10 @@ def _login_routes(app: FastAPI, login: Login) -> None:
             seconds = max(1, round(wait))
             words = f"too many wrong passwords; wait {seconds} s"
             raise Refusal(429, "wait", words, {"Retry-After": str(seconds)})
-        fields = parse_qs(body.decode(errors="replace"), max_num_fields=5)
+        try:
+            fields = parse_qs(body.decode(errors="replace"), max_num_fields=5)
+        except ValueError:
+            raise Refusal(400, "form", "a login has the field password alone") from None
         secret = login.open(client, fields.get("password", [""])[0])
         if secret is None:
             raise Refusal(401, "password", "that is not the password")

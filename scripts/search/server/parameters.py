@@ -1,7 +1,7 @@
 """What a search is asked with, checked."""
 
 import math
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -118,6 +118,6 @@ def end_ns(moment: str) -> int | None:
 def _ns(moment: datetime) -> int:
     try:
         seconds = math.floor(moment.timestamp())
-    except (OverflowError, ValueError, OSError):
-        raise ValueError(f"{moment.isoformat()}: no moment that this server's clock knows") from None
+    except (OverflowError, ValueError, OSError):  # so far off that the zone's rules do not reach there
+        seconds = math.floor(moment.replace(tzinfo=UTC).timestamp())
     return min(max(seconds * _NS + moment.microsecond * 1000, -_FAR), _FAR)

@@ -1,0 +1,51 @@
+"""The command that serves."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.search import places
+from scripts.search.server.__main__ import arguments, main, own_places, refuse_open_door
+from scripts.search.stage import vectors_stage
+from scripts.shared.config import SHIPPED_CONFIG, read_config
+from scripts.shared.errors import ConfigError
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104
+def test_others_are_let_in_by_password_only(host: str) -> None:
+    with pytest.raises(ConfigError, match="POLYMILL_SEARCH_PASSWORD"):
+        refuse_open_door(host, None, without_login=False)
+    refuse_open_door(host, None, without_login=True)
+    refuse_open_door(host, "secret", without_login=False)
+    with pytest.raises(ConfigError, match="empty"):
+        refuse_open_door(host, " ", without_login=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_needs_none(host: str) -> None:
+    refuse_open_door(host, None, without_login=False)
+
+
+def test_the_defaults_are_this_machine_and_port_5000() -> None:
+    given = arguments().parse_args([])
+    assert (given.host, given.port, given.dataset, given.configfile) == ("127.0.0.1", 5000, "demo", SHIPPED_CONFIG)
+
+
+def test_the_places_are_those_of_the_stage() -> None:
+    config = read_config(SHIPPED_CONFIG)
+    own: dict[str, Any] = own_places(config, "demo", SHIPPED_CONFIG, "all")
+    stage = vectors_stage(config, "demo")
+    assert own["stage_work_dir"] == stage.stage_work_dir
+    assert own["ledger_dir"] == stage.ledger_dir
+    assert own["database"] == places.database_file(config, "demo")
+    assert own["how_to_index"] == f"snakemake --profile local_cpu --cores all -- {own['database']}"
+    other = own_places(config, "demo", Path("my config.yaml"), "2")
+    assert "--configfile 'my config.yaml'" in other["how_to_index"]
+
+
+def test_a_dataset_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--dataset", "nothing"]) == 1
+    said = capsys.readouterr().err
+    assert "nothing" in said
+    assert "demo" in said
