@@ -22,7 +22,7 @@ demo: env-all  ## every system on its demo data
 	$(BIN)/snakemake --report results/report.html all
 	@echo "made results/report.html: open it in a browser"
 
-test: env-dev check slurm-install  ## check the code, then run the tests (ARGS="-k frames" for some of them)
+test: env-dev check slurm-install chromium-install  ## check the code, then run the tests (ARGS="-k frames" for some of them)
 	$(BIN)/pytest -m "not slow" -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 define where_to_look
@@ -122,7 +122,7 @@ $(eval $(call environment,env-all,base clip4mc speaker pose cnclip fgclip search
 # env-all      every system
 
 ##@ Development
-.PHONY: check fix bench gpu faults slurm-tests slurm-install
+.PHONY: check fix bench gpu faults slurm-tests slurm-install chromium-install
 check: env-dev  ## formats, lints, types and the import rule: seconds
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/ruff check
@@ -158,6 +158,10 @@ slurm-install:  ## install SLURM for its tests (root on Debian; elsewhere they a
 	mkdir -p logs; tests/slurm/install.sh >logs/slurm-install.log 2>&1 \
 	|| echo "SLURM could not be installed (logs/slurm-install.log): its tests are skipped"
 
+chromium-install:  ## install Chromium for the tests of pages (root on Debian; without one they are skipped)
+	@mkdir -p logs; tests/install_chromium.sh >logs/chromium-install.log 2>&1 \
+	|| echo "there is no Chromium, and it could not be installed (logs/chromium-install.log): the tests of pages are skipped"
+
 ##@ House
 .PHONY: clean help
 clean:  ## remove work and logs, never results
@@ -167,5 +171,5 @@ clean:  ## remove work and logs, never results
 
 help:  ## show this
 	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} \
-	/^# env/ {name = $$1; sub(/^# /, "", name); sub(/ .*/, "", name); sub(/^# [a-z0-9-]+ +/, ""); printf "  make %-14s%s\n", name, $$0} \
-	/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	/^# env/ {name = $$1; sub(/^# /, "", name); sub(/ .*/, "", name); sub(/^# [a-z0-9-]+ +/, ""); printf "  make %-17s%s\n", name, $$0} \
+	/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "  make %-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)

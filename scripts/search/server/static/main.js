@@ -49,10 +49,8 @@ async function run({ focus = false } = {}) {
   running = new AbortController();
   const { signal } = running;
   showQuestion();
-  const slow = setTimeout(() => {
-    byId("summary").textContent = text("searching");
-    byId("results").setAttribute("aria-busy", "true");
-  }, SEARCHING_SHOWN_AFTER_MS);
+  byId("results").setAttribute("aria-busy", "true");
+  const slow = setTimeout(() => (byId("summary").textContent = text("searching")), SEARCHING_SHOWN_AFTER_MS);
   try {
     const shown = await VIEWS[query.view]({ signal });
     showAnswer(shown);

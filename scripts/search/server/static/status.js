@@ -7,6 +7,7 @@ import { tell } from "./toasts.js";
 
 const BUSY_MS = 1000;
 const QUIET_MS = 15000;
+const AFTER_SCAN_MS = 6000; // the server takes a new index a little later than the scan ends
 
 /**
  * Watch the state and call `changed(state, before)` whenever it was asked for; a server that does not answer has the
@@ -15,6 +16,7 @@ const QUIET_MS = 15000;
 export function watchStatus(changed) {
   let last = null;
   let timer = null;
+  let lastScanned = -Infinity;
   const look = async () => {
     clearTimeout(timer);
     let found;
@@ -29,7 +31,9 @@ export function watchStatus(changed) {
     show(found);
     tellOfScan(found, before);
     changed(found, before);
-    timer = setTimeout(look, found.state === "loading" || found.state === "unreachable" || found.scan?.running ? BUSY_MS : QUIET_MS);
+    if (found.scan?.running) lastScanned = Date.now();
+    const busy = found.state === "loading" || found.state === "unreachable" || Date.now() - lastScanned < AFTER_SCAN_MS;
+    timer = setTimeout(look, busy ? BUSY_MS : QUIET_MS);
   };
   byId("scan").addEventListener("click", async () => {
     byId("scan").disabled = true;

@@ -45,7 +45,9 @@ export function openViewer(assets, index, actions) {
     event.preventDefault();
     step(by, document.activeElement?.id);
   };
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close(); // beside what it holds: on the darkened page
+  };
   dialog.onclose = () => {
     player?.stop();
     player = null;
