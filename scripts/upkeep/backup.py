@@ -24,6 +24,7 @@ from scripts.shared.progress import Progress
 from scripts.shared.worker_pool import run_tasks
 from scripts.upkeep.backup_shard import DamagedError, ShardBackup, ShardToBackUp, copy_file, disk_error
 from scripts.upkeep.folder_apart import check_folder_apart
+from scripts.upkeep.live_database import copy_live, is_beside_live, is_live
 from scripts.upkeep.sha256sums import sha256_of, sum_line
 
 SUMS = "SHA256SUMS"
@@ -221,10 +222,13 @@ def _copy_the_rest(task: DatasetToBackUp, snapshot: Path) -> None:
         target = snapshot / path.relative_to(dataset_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            copy_file(path, target)
+            if is_live(path):
+                copy_live(path, target)
+            else:
+                copy_file(path, target)
         except DamagedError as error:
             log.warning("[%s] left out: %s", task.label, error)
-            target.unlink()
+            target.unlink(missing_ok=True)
     sums = sorted(layout.state_dir(snapshot).glob("*/sha256/*"))
     lines = [path.read_bytes() for path in sums]
     others = {*_other_files(snapshot, task.kept_files), *layout.state_dir(snapshot).rglob("*")}
@@ -236,7 +240,8 @@ def _other_files(dataset_dir: Path, kept_files: list[str]) -> Iterator[Path]:
     """Yield the index files, the figures, what else is asked for, and the membership."""
     patterns = {"*", "figures/**/*", *kept_files}
     for path in sorted({path for pattern in patterns for path in dataset_dir.glob(pattern)}):
-        if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.name != SUMS:
+        strange = path.is_symlink() or path.name.startswith(".") or path.name == SUMS or is_beside_live(path)
+        if path.is_file() and not strange:
             yield path
     members = layout.members_file(dataset_dir)
     if members.exists():
