@@ -9,7 +9,7 @@ import uvicorn
 
 from scripts.search.server.app import create_app
 from scripts.search.server.guard import options
-from tests.search_place import ColourEncoder, settings
+from tests.search_colours import ColourEncoder, settings
 
 if __name__ == "__main__":
     place, port = Path(sys.argv[1]), int(sys.argv[2])

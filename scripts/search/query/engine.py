@@ -174,7 +174,11 @@ def _hit(catalogue: Catalogue, number: int, scores: Floats, min_score: float | N
 
 
 def _threshold(best: float, asked: float | None, usual: float | None) -> float:
-    """From which cosine on a frame belongs to a segment: as asked, else as matching pairs have, else the best alone."""
+    """From which cosine on a frame belongs to a segment.
+
+    As asked; else frames that are nearer to the best one than to what hardly matches, where that is known. What nearly
+    all matching pairs reach would be too low: other scenes of the video reach it too.
+    """
     if asked is not None:
         return asked
-    return min(best, usual) if usual is not None else best
+    return (best + usual) / 2 if usual is not None and usual < best else best

@@ -113,18 +113,17 @@ def _is_loopback(host: str) -> bool:
 def own_places(config: Mapping[str, Any], dataset: str, configfile: Path, cores: str) -> dict[str, Any]:
     """Where the dataset's files lie, and what makes its index."""
     database = places.database_file(config, dataset)
-    # All options before the target: a profile's own take what follows them.
-    words = ["--profile", "local_cpu", "--cores", cores]
-    if configfile.resolve() != SHIPPED_CONFIG.resolve():
-        words += ["--configfile", str(configfile)]
-    words += ["--", str(database)]
+    named = [] if configfile.resolve() == SHIPPED_CONFIG.resolve() else ["--configfile", str(configfile)]
+    profile = ["--profile", "local_cpu"]
+    summary = str(places.dataset_folder(config, dataset) / places.SUMMARY)
     work = Path(config["work_dir"], "search", dataset)
     return {
         "database": database,
         "user_database": places.user_database_file(config, dataset),
         "kept": work / "page",
-        "scan_command": (sys.executable, "-m", "snakemake", *words),
-        "how_to_index": shlex.join(["snakemake", *words]),
+        # This dataset alone: the rule that writes its summary puts the index in its place.
+        "scan_command": (sys.executable, "-m", "snakemake", *profile, "--cores", cores, *named, "--", summary),
+        "how_to_index": shlex.join(["snakemake", *profile, "search_index", *named]),
         "scan_log": Path("logs", "search_scan", f"{dataset}.log"),
         "stage_work_dir": work / places.VECTORS,
         "ledger_dir": layout.ledger_dir(places.dataset_folder(config, dataset), places.VECTORS),

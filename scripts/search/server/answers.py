@@ -3,16 +3,49 @@
 import logging
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from scripts.shared.errors import PolymillError, SampleError
 
 _LOG = logging.getLogger(__name__)
 _NAMES = {401: "login", 403: "forbidden", 404: "not_found", 405: "method", 413: "too_large", 422: "parameters"}
+
+
+class Refused(BaseModel):
+    """What every refused request is answered with.
+
+    Attributes:
+        error: class of the refusal, such as `not_found`.
+        message: one line for the user.
+    """
+
+    error: str
+    message: str
+
+
+# For the description of the API; any route may answer with most of them.
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused, "description": words}
+    for status, words in {
+        400: "a body that cannot be read",
+        401: "log in first",
+        403: "another site's page asks",
+        404: "no such asset, or its file is gone",
+        408: "the body did not come to its end",
+        409: "another model's vector, or an indexing runs already",
+        413: "too many bytes",
+        416: "no such bytes",
+        421: "another server's name",
+        422: "parameters that cannot be, or a file that cannot be read",
+        503: "the index or the model is not there yet, or the server is busy",
+    }.items()
+}
 
 
 class Refusal(HTTPException):

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from scripts.cnclip.encoder import ImageTextEncoder
 from scripts.search.server import assets_api, lists_api, mobile, scan_api, search_api
-from scripts.search.server.answers import Refusal, answer_errors
+from scripts.search.server.answers import DESCRIBED, Refusal, answer_errors
 from scripts.search.server.guard import Guard
 from scripts.search.server.kept_files import KeptFiles
 from scripts.search.server.library import Library, OpenEncoder
@@ -47,6 +47,7 @@ def create_app(settings: Settings, open_model: OpenEncoder | None = None) -> Fas
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=_lifespan,
+        responses=DESCRIBED,
     )
     library = Library(
         settings.database, open_model or partial(_open_model, settings), how_to_index=settings.how_to_index

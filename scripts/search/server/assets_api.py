@@ -15,11 +15,21 @@ from scripts.search.server.pictures import EDGES, thumb
 from scripts.search.server.served import Parts, in_thread
 from scripts.search.server.user_db import clean_tags
 
+Described = dict[int | str, dict[str, Any]]
+
+
+def _content(*media_types: str) -> Described:
+    """What a route that gives a file answers, for the description of the API."""
+    return {200: {"content": {name: {"schema": {"type": "string", "format": "binary"}} for name in media_types}}}
+
+
 router = APIRouter(prefix="/api/assets/{asset_id}")
 
 AssetId = Annotated[int, Path(ge=0, lt=1 << 53)]
 _Second = Query(ge=0, le=1e7, allow_inf_nan=False)
 _WAITING_CLIPS = 4
+_UNKNOWN = "application/octet-stream"
+_PARTIAL: Described = {206: {"description": "the bytes asked for"}}
 _PRIVATE = {"Cache-Control": "private, max-age=600"}
 
 
@@ -37,7 +47,7 @@ def asset(parts: Parts, asset_id: AssetId) -> dict[str, Any]:
 
 
 @router.head("/file", include_in_schema=False)
-@router.get("/file", response_class=FileResponse)
+@router.get("/file", response_class=FileResponse, responses=_content("image/*", "video/*", _UNKNOWN) | _PARTIAL)
 async def file(parts: Parts, request: Request, asset_id: AssetId) -> FileResponse:
     """The file itself, whole or by byte ranges."""
     catalogue, number = parts.number(asset_id)
@@ -49,12 +59,12 @@ async def file(parts: Parts, request: Request, asset_id: AssetId) -> FileRespons
         media_type=kind,
         stat_result=status,
         filename=path.name,
-        content_disposition_type="attachment" if kind == "application/octet-stream" else "inline",
+        content_disposition_type="attachment" if kind == _UNKNOWN else "inline",
         headers={"Cache-Control": "private, no-cache"},
     )
 
 
-@router.get("/thumb", response_class=FileResponse)
+@router.get("/thumb", response_class=FileResponse, responses=_content("image/jpeg"))
 async def small_picture(
     parts: Parts,
     asset_id: AssetId,
@@ -67,7 +77,7 @@ async def small_picture(
     return FileResponse(made, media_type="image/jpeg", headers=_PRIVATE)
 
 
-@router.get("/clip", response_class=FileResponse)
+@router.get("/clip", response_class=FileResponse, responses=_content("video/mp4"))
 async def clip(
     parts: Parts,
     asset_id: AssetId,

@@ -27,6 +27,7 @@ Vector = Callable[[], Floats] | None
 
 _MAX_FIELDS = 40
 _EXPORT_AT_ONCE = 2000
+_EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}, "application/json": {}}}}
 _FORM = {
     "requestBody": {
         "required": True,
@@ -90,7 +91,7 @@ async def search_vector(parts: Parts, query: VectorQuery) -> dict[str, Any]:
     return await in_thread(parts.searching, lambda: _page(parts, query, lambda: vector))
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", response_class=StreamingResponse, responses=_EXPORTS)
 async def export(parts: Parts, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """All hits of a search, as CSV or JSON."""
     _, catalogue = parts.catalogue()

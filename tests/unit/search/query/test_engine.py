@@ -98,9 +98,9 @@ def test_without_a_question_the_newest_comes_first(three: Catalogue) -> None:
     assert newest(three).hits[0].score is None
 
 
-def test_the_threshold_of_segments_is_the_asked_one_else_the_usual_one(tmp_path: Path) -> None:
+def test_the_threshold_of_segments_is_the_asked_one_else_halfway_to_the_best(tmp_path: Path) -> None:
     frames = {"v.mp4": unit((1, 0, 0), (1, 0.5, 0), (0, 1, 0), (0, 1, 0), (1, 1, 0))}
-    plain, told = catalogue(tmp_path / "a", frames), catalogue(tmp_path / "b", frames, min_score="0.85")
+    plain, told = catalogue(tmp_path / "a", frames), catalogue(tmp_path / "b", frames, min_score="0.75")
 
     def parts(made: Catalogue, least: float | None) -> list[tuple[float, float]]:
         hit = search(made, X, filters=Filters(min_score=least)).hits[0]

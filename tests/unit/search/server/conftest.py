@@ -10,14 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from scripts.search.server.app import create_app
-from tests import search_place
+from tests import search_colours
 
 Serve = Callable[..., AbstractContextManager[TestClient]]
 
 
 @contextmanager
-def client_of(place: Path, open_model: Any = search_place.ColourEncoder, **more: Any) -> Iterator[TestClient]:
-    app = create_app(search_place.settings(place, **more), open_model)
+def client_of(place: Path, open_model: Any = search_colours.ColourEncoder, **more: Any) -> Iterator[TestClient]:
+    app = create_app(search_colours.settings(place, **more), open_model)
     with TestClient(app, raise_server_exceptions=False) as client:
         client.app = app
         yield client
@@ -37,9 +37,9 @@ def wait_for(client: TestClient, state: str, seconds: float = 20) -> dict[str, A
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("search")
-    folders = search_place.make_folders(folder)
+    folders = search_colours.make_folders(folder)
     (folder / "pictures" / "broken.png").write_bytes(b"no picture")
-    search_place.index(folder / "results" / "assets.db", folders)
+    search_colours.index(folder / "results" / "assets.db", folders)
     return folder
 
 

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from scripts.shared.video.frames import read_frames
-from tests import search_place
-from tests.search_place import VIDEO
+from tests import search_colours
+from tests.search_colours import VIDEO
 from tests.unit.search.server.conftest import client_of, wait_for
 
 
@@ -82,7 +82,7 @@ def test_the_small_picture_of_a_video_is_the_frame_at_that_second(
     client: TestClient, ids: dict[str, int], time: str, colour: str
 ) -> None:
     pixel = np.asarray(picture(client.get(f"/api/assets/{ids[VIDEO]}/thumb{time}")))[20, 20]
-    assert pixel.tolist() == pytest.approx(search_place.NAMES[colour], abs=12)
+    assert pixel.tolist() == pytest.approx(search_colours.NAMES[colour], abs=12)
 
 
 def test_a_clip_has_just_its_frames(client: TestClient, tmp_path: Path, ids: dict[str, int]) -> None:
@@ -125,8 +125,8 @@ def test_an_asset_tells_all_that_is_known(client: TestClient, place: Path, ids: 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[tuple[TestClient, Path]]:
     """A server of a folder that the test may change."""
-    folders = search_place.make_folders(tmp_path)
-    search_place.index(tmp_path / "results" / "assets.db", folders)
+    folders = search_colours.make_folders(tmp_path)
+    search_colours.index(tmp_path / "results" / "assets.db", folders)
     with client_of(tmp_path) as client:
         wait_for(client, "ready")
         yield client, tmp_path
@@ -146,7 +146,7 @@ def test_tags_and_hiding_outlive_the_server_and_a_new_index(own: tuple[TestClien
     ]
     assert client.delete(f"/api/assets/{blue}").json() == {"id": blue, "hidden": True}
     folders = {name: str(place / name) for name in ("pictures", "videos")}
-    search_place.index(place / "results" / "assets.db", folders)
+    search_colours.index(place / "results" / "assets.db", folders)
     with client_of(place) as again:
         wait_for(again, "ready")
         assert [hit["tags"] for hit in again.get("/api/search?q=red&tag=红").json()["results"]] == [

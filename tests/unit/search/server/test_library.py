@@ -10,14 +10,14 @@ from fastapi.testclient import TestClient
 
 from scripts.search.server.library import Library, unit_vector
 from scripts.shared.errors import ConfigError
-from tests import search_place
-from tests.search_place import ColourEncoder
+from tests import search_colours
+from tests.search_colours import ColourEncoder
 from tests.unit.search.server.conftest import client_of, wait_for
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[str, str]:
-    return search_place.make_folders(tmp_path)
+    return search_colours.make_folders(tmp_path)
 
 
 def library(place: Path, open_model: Any = ColourEncoder) -> Library:
@@ -32,7 +32,7 @@ def library(place: Path, open_model: Any = ColourEncoder) -> Library:
 def test_the_list_is_there_while_the_model_loads_and_a_search_waits_for_it(
     tmp_path: Path, folders: dict[str, str]
 ) -> None:
-    search_place.index(tmp_path / "results" / "assets.db", folders)
+    search_colours.index(tmp_path / "results" / "assets.db", folders)
     go = threading.Event()
 
     def slow() -> ColourEncoder:
@@ -60,18 +60,18 @@ def test_without_an_index_the_command_is_told_and_an_index_made_later_is_found(
         assert "snakemake search_index" in told["message"]
         refused = client.get("/api/search")
         assert (refused.status_code, refused.json()["error"]) == (503, "empty")
-        search_place.index(tmp_path / "results" / "assets.db", folders)
+        search_colours.index(tmp_path / "results" / "assets.db", folders)
         assert wait_for(client, "ready")["n_assets"] == 5
 
 
 def test_a_new_index_is_served_and_counted(tmp_path: Path, folders: dict[str, str]) -> None:
-    search_place.index(tmp_path / "assets.db", folders)
+    search_colours.index(tmp_path / "assets.db", folders)
     served = library(tmp_path)
     assert (served.serving.state, served.serving.generation) == ("ready", 1)
     served.look()
     assert served.serving.generation == 1
     (tmp_path / "pictures" / "red.png").unlink()
-    search_place.index(tmp_path / "assets.db", folders)
+    search_colours.index(tmp_path / "assets.db", folders)
     served.look()
     assert served.serving.generation == 2
     assert served.serving.catalogue is not None
@@ -81,7 +81,7 @@ def test_a_new_index_is_served_and_counted(tmp_path: Path, folders: dict[str, st
 @pytest.mark.parametrize("damage", ["cut", "emptied", "other", "removed", "scribbled"])
 def test_a_damaged_index_leaves_the_old_one_in_service(tmp_path: Path, folders: dict[str, str], damage: str) -> None:
     path = tmp_path / "assets.db"
-    search_place.index(path, folders)
+    search_colours.index(path, folders)
     served = library(tmp_path)
     whole = path.read_bytes()
     if damage == "cut":
@@ -89,7 +89,7 @@ def test_a_damaged_index_leaves_the_old_one_in_service(tmp_path: Path, folders: 
     elif damage == "emptied":
         path.write_bytes(b"")
     elif damage == "other":
-        search_place.index(path, folders, identity="another model")
+        search_colours.index(path, folders, identity="another model")
     elif damage == "removed":
         path.unlink()
     else:
@@ -99,22 +99,22 @@ def test_a_damaged_index_leaves_the_old_one_in_service(tmp_path: Path, folders: 
     assert str(path) in served.serving.message
     assert served.serving.catalogue is not None
     assert len(served.serving.catalogue) == 5
-    search_place.index(path, folders)
+    search_colours.index(path, folders)
     served.look()
     assert (served.serving.state, served.serving.message, served.serving.generation) == ("ready", "", 2)
 
 
 def test_an_index_of_another_model_is_refused_naming_both_and_the_mend(tmp_path: Path, folders: dict[str, str]) -> None:
-    search_place.index(tmp_path / "assets.db", folders, identity="older")
+    search_colours.index(tmp_path / "assets.db", folders, identity="older")
     served = library(tmp_path)
     assert served.serving.state == "error"
-    for word in ("older", search_place.IDENTITY, "snakemake search_index"):
+    for word in ("older", search_colours.IDENTITY, "snakemake search_index"):
         assert word in served.serving.message
     assert served.serving.catalogue is None
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_list(tmp_path: Path, folders: dict[str, str]) -> None:
-    search_place.index(tmp_path / "results" / "assets.db", folders)
+    search_colours.index(tmp_path / "results" / "assets.db", folders)
 
     def broken() -> ColourEncoder:
         raise ConfigError("search: model 'base' is yet to be made")
@@ -129,7 +129,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_list(tmp_path: Path, folders: 
 
 
 def test_requests_go_on_while_the_index_is_replaced(tmp_path: Path, folders: dict[str, str]) -> None:
-    search_place.index(tmp_path / "results" / "assets.db", folders)
+    search_colours.index(tmp_path / "results" / "assets.db", folders)
     with client_of(tmp_path) as client:
         wait_for(client, "ready")
         answers: list[int] = []
@@ -142,7 +142,7 @@ def test_requests_go_on_while_the_index_is_replaced(tmp_path: Path, folders: dic
         asking = threading.Thread(target=ask, args=(client,))
         asking.start()
         for _ in range(10):
-            search_place.index(tmp_path / "results" / "assets.db", folders)
+            search_colours.index(tmp_path / "results" / "assets.db", folders)
             client.app.state.served.library.look()  # type: ignore[attr-defined]
         done.set()
         asking.join()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from tests import search_place
+from tests import search_colours
 from tests.unit.search.server.conftest import client_of, wait_for
 
 
@@ -20,10 +20,10 @@ def test_what_could_not_be_indexed_is_listed_with_its_reason(client: TestClient)
 
 
 def test_equal_pictures_are_shown_together_until_one_is_hidden(tmp_path: Path) -> None:
-    folders = search_place.make_folders(tmp_path)
+    folders = search_colours.make_folders(tmp_path)
     for name in ("copy", "other"):
         (tmp_path / "pictures" / f"{name}.png").write_bytes((tmp_path / "pictures" / "red.png").read_bytes())
-    search_place.index(tmp_path / "results" / "assets.db", folders)
+    search_colours.index(tmp_path / "results" / "assets.db", folders)
     with client_of(tmp_path) as client:
         wait_for(client, "ready")
         told = client.get("/api/duplicates").json()

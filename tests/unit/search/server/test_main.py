@@ -39,9 +39,11 @@ def test_the_places_are_those_of_the_stage() -> None:
     assert own["stage_work_dir"] == stage.stage_work_dir
     assert own["ledger_dir"] == stage.ledger_dir
     assert own["database"] == places.database_file(config, "demo")
-    assert own["how_to_index"] == f"snakemake --profile local_cpu --cores all -- {own['database']}"
+    assert own["how_to_index"] == "snakemake --profile local_cpu search_index"
+    assert own["scan_command"][-1] == "results/search/demo/summary.json"
     other = own_places(config, "demo", Path("my config.yaml"), "2")
-    assert "--configfile 'my config.yaml'" in other["how_to_index"]
+    assert other["how_to_index"].endswith("search_index --configfile 'my config.yaml'")
+    assert other["scan_command"][-4:-2] == ("--configfile", "my config.yaml")
 
 
 def test_a_dataset_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:

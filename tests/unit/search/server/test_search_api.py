@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tests.search_place import IDENTITY, NAMES, VIDEO, vectors_of
+from tests.search_colours import IDENTITY, NAMES, VIDEO, vectors_of
 
 BLUE = vectors_of(np.array([NAMES["blue"]], dtype=np.float32))[0].tolist()
 
