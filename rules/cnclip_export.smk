@@ -130,29 +130,14 @@ rule cnclip_check_package:
         "../scripts/cnclip/compression/rule_check_package.py"
 
 
-rule cnclip_mobile_towers:
-    input:
-        model=cnclip_model_path,
-        export=CNCLIP_EXPORT,
-    output:
-        towers=directory(f"{CNCLIP_RESULTS}/mobile/{{model}}"),
-    log:
-        "logs/cnclip_mobile_towers/{model}.log",
-    conda:
-        "../envs/cnclip.yaml"
-    resources:
-        mem_mb=growing(4000),
-    script:
-        "../scripts/cnclip/compression/rule_mobile.py"
-
-
 @planned
 def cnclip_mobile_features(wildcards):
     return inputs.mobile_features(CONFIG, wildcards.model)
 
 
-rule cnclip_mobile_table:
+rule cnclip_mobile:
     input:
+        model=cnclip_model_path,
         export=CNCLIP_EXPORT,
         features=planned(
             lambda wildcards: [
@@ -160,8 +145,9 @@ rule cnclip_mobile_table:
                 for folder in inputs.mobile_features(CONFIG, wildcards.model).values()
             ]
         ),
-        texts=planned(lambda wildcards: inputs.mobile_texts(CONFIG) or []),
+        texts=planned(lambda wildcards: inputs.mobile_texts(CONFIG)),
     output:
+        towers=directory(f"{CNCLIP_RESULTS}/mobile/{{model}}"),
         table=f"{CNCLIP_RESULTS}/mobile/{{model}}.json",
         timings=f"{CNCLIP_RESULTS}/mobile/{{model}}.timings.json",
         figure=report(
@@ -171,17 +157,16 @@ rule cnclip_mobile_table:
             caption="../docs/captions/cnclip_mobile.rst",
         ),
     log:
-        "logs/cnclip_mobile_table/{model}.log",
+        "logs/cnclip_mobile/{model}.log",
     conda:
         "../envs/cnclip.yaml"
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(8000),
     params:
         features=cnclip_mobile_features,
-        texts=planned(lambda wildcards: inputs.mobile_texts(CONFIG)),
         seed=CNCLIP["seed"],
     script:
-        "../scripts/cnclip/compression/rule_mobile_table.py"
+        "../scripts/cnclip/compression/rule_mobile.py"
 
 
 @planned

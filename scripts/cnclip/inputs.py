@@ -201,13 +201,13 @@ def mobile_features(config: Config, model: str) -> dict[str, str]:
     }
 
 
-def mobile_texts(config: Config) -> str:
-    """The texts of `mobile_features`; empty where there are none.
+def mobile_texts(config: Config) -> list[str]:
+    """The texts of `mobile_features`: one file, none without data.
 
     Raises:
         ConfigError: see `measured_datasets`.
     """
-    return next((split_inputs(config, dataset)["texts"] for dataset in measured_datasets(config)), "")
+    return [split_inputs(config, dataset)["texts"] for dataset in measured_datasets(config)[:1]]
 
 
 def demo_dataset(config: Config) -> str:

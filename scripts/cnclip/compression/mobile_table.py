@@ -1,6 +1,6 @@
 """What the towers for phones cost and find beside those in 32 bits: a table, times apart from it, and a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def compare_mobile(
     timings: Path,
     figure: Path,
     features: Mapping[str, Path],
-    texts: Path | None,
+    texts: Sequence[Path],
     seed: int,
     enough_s: float = _ENOUGH_S,
 ) -> None:
@@ -43,7 +43,7 @@ def compare_mobile(
         timings: written: milliseconds a text and a picture by form, one at a time on one core.
         figure: written: a PNG of both.
         features: folders of the features of both forms on one split; empty where there is no data to measure on.
-        texts: the texts of that split.
+        texts: the file of that split's texts; none where there is no data.
         seed: of the intervals.
         enough_s: seconds that a measurement of time lasts at least.
 
@@ -53,7 +53,7 @@ def compare_mobile(
     """
     export = read_export(exports)
     made = {form: read_split(folder) for form, folder in features.items()}
-    annotation = read_annotation(texts) if made and texts else Annotation((), ())
+    annotation = read_annotation(texts[0]) if made else Annotation((), ())
     if made:
         made[MIXED] = mixed(made[FORM], made[WHOLE])
     rows = [

@@ -11,7 +11,7 @@ from scripts.shared.errors import JobError
 from tests.unit.cnclip.compression.toy_evaluation import SPLIT, make_data, run_evaluation
 
 
-def compared(exports: Path, folder: Path, features: dict[str, Path], texts: Path | None) -> list[dict[str, Any]]:
+def compared(exports: Path, folder: Path, features: dict[str, Path], texts: list[Path]) -> list[dict[str, Any]]:
     """The rows of the table, after a look at times and figure."""
     table, timings, figure = (folder / name for name in ("mobile.json", "mobile.timings.json", "mobile.png"))
     compare_mobile(
@@ -31,7 +31,7 @@ def test_int8_stands_beside_32_bits_with_size_and_recall(exports: Path, tmp_path
     for form in FORMS:
         run_evaluation(data, exports, form, tmp_path / form)
     features = {form: tmp_path / form / "features" / SPLIT for form in FORMS}
-    whole, int8, both = compared(exports, tmp_path, features, data / "texts.jsonl")
+    whole, int8, both = compared(exports, tmp_path, features, [data / "texts.jsonl"])
     assert [row["form"] for row in (whole, int8, both)] == [*FORMS, MIXED]
     for side in ("img", "txt"):
         assert int8["bytes"][side] == (exports / f"golden.{side}.int8.onnx").stat().st_size < 0.5 * whole["bytes"][side]
@@ -49,11 +49,11 @@ def test_hidden_answers_give_no_recall(exports: Path, tmp_path: Path) -> None:
     for form in FORMS:
         run_evaluation(data, exports, form, tmp_path / form)
     features = {form: tmp_path / form / "features" / SPLIT for form in FORMS}
-    assert [row["t2i"] for row in compared(exports, tmp_path, features, data / "texts.jsonl")] == [{}, {}, {}]
+    assert [row["t2i"] for row in compared(exports, tmp_path, features, [data / "texts.jsonl"])] == [{}, {}, {}]
 
 
 def test_model_without_data_is_told_in_size_and_time(exports: Path, tmp_path: Path) -> None:
-    assert [row["t2i"] for row in compared(exports, tmp_path, {}, None)] == [{}, {}, {}]
+    assert [row["t2i"] for row in compared(exports, tmp_path, {}, [])] == [{}, {}, {}]
 
 
 def test_texts_of_one_form_ask_the_pictures_of_the_other() -> None:
