@@ -1,102 +1,80 @@
 """A folder of pictures and videos, its index, and the search's server over it, for tests of the page."""
 
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from scripts.cnclip.encoder import ImageTextEncoder
 from scripts.search.database import Asset, AssetVectors, asset_id, write_database
+from scripts.search.reading import read_picture, read_video
 from scripts.search.server.app import create_app
 from scripts.search.server.settings import Settings
-from scripts.shared.video.writing import write_h264
 from tests.served_app import served
+from tests.snakemake_run import ROOT
 
-PHOTOS = {
-    "cat": ("skimage", "data/chelsea.png"),
-    "coffee": ("skimage", "data/coffee.png"),
-    "rocket": ("skimage", "data/rocket.jpg"),
-    "astronaut": ("skimage", "data/astronaut.png"),
-    "flower": ("sklearn", "datasets/images/flower.jpg"),
-    "pagoda": ("sklearn", "datasets/images/china.jpg"),
-}
-SECONDS_A_SCENE = 4
-SCENES = ("coffee", "rocket", "cat")  # of both videos
-FRAME_INTERVAL = 2.0
+DEMO = ROOT / "tests" / "data" / "demo" / "search"
+LEFT_OUT = ("chopping.mp4", "corridor.mp4", "rabbit.mp4", "street.mp4")  # videos of the demo: two are enough
 HOSTILE = "<img src=x onerror=window.hit=1>\u202egpj.jpg"  # a name that tries to be markup, and turns letters around
 BROKEN = "broken.jpg"
-NEW = "new_pagoda.jpg"  # what a scan finds
-_SIDES = (320, 240)
-_PLAIN = 9  # pictures of nothing, so that there is more than a page
+NEW = "古塔.jpg"  # what a scan finds
+FRAME_INTERVAL = 2.0
+MIN_SCORE = "0.123"
+_MIN_SIZE = 64
 _DAY_S = 86_400
-
-
-def photo(package: str, path: str) -> Image.Image:
-    """A picture that a package holds; the package itself is not imported."""
-    found = find_spec(package)
-    assert found is not None
-    assert found.submodule_search_locations
-    with Image.open(Path(found.submodule_search_locations[0]) / path) as opened:
-        return opened.convert("RGB")
-
-
-def make_files(folder: Path) -> None:
-    """Pictures of six things, a near copy, pictures of nothing, a broken one, and two videos of three scenes each."""
-    pictures, videos = folder / "pictures", folder / "videos"
-    pictures.mkdir(parents=True)
-    videos.mkdir()
-    opened = {name: photo(*place) for name, place in PHOTOS.items()}
-    opened.pop("pagoda").save(pictures / NEW)
-    for name, picture in opened.items():
-        picture.save(pictures / f"{name}.jpg", quality=88)
-    opened["cat"].resize((380, 253)).save(pictures / "cat_small.jpg", quality=70)
-    opened["flower"].filter(ImageFilter.GaussianBlur(40)).save(pictures / HOSTILE, format="JPEG")
-    for number in range(_PLAIN):
-        Image.new("RGB", (96, 72), (20 * number, 120, 240 - 20 * number)).save(pictures / f"plain_{number}.png")
-    (pictures / BROKEN).write_bytes(b"no picture")
-    scenes = [np.asarray(opened[name].resize(_SIDES)) for name in SCENES]
-    frames = [scene for scene in scenes for _ in range(4 * SECONDS_A_SCENE)]
-    write_h264(videos / "scenes.mp4", frames, fps=4)
-    write_avi(videos / "old.avi", frames)
-
-
-def write_avi(path: Path, frames: list[NDArray[np.uint8]]) -> None:
-    """A video as old cameras made it, which browsers cannot play."""
-    with av.open(str(path), "w", format="avi") as container:
-        stream: Any = container.add_stream("mpeg4", rate=4)
-        (stream.width, stream.height), stream.pix_fmt = _SIDES, "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
-
 
 Row = tuple[Asset, AssetVectors]
 
 
+def make_files(folder: Path) -> None:
+    """The demo's pictures and two of its videos; a near copy, an odd name, a broken picture, and an old AVI."""
+    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("*.jsonl", "*.md", "*.py", *LEFT_OUT))
+    pictures, videos = folder / "pictures", folder / "videos"
+    with Image.open(pictures / "animals" / "cat.jpg") as cat:
+        cat.resize((cat.width * 4 // 5, cat.height * 4 // 5)).save(pictures / "cat_small.jpg", quality=70)
+    with Image.open(pictures / "flower.jpg") as flower:
+        flower.filter(ImageFilter.GaussianBlur(40)).save(pictures / HOSTILE, format="JPEG")
+    (pictures / BROKEN).write_bytes(b"no picture")
+    write_avi(videos / "scenes.mp4", videos / "old.avi")
+
+
+def write_avi(video: Path, avi: Path) -> None:
+    """A video as old cameras made it, which browsers cannot play."""
+    with av.open(str(video)) as read, av.open(str(avi), "w", format="avi") as container:
+        source = read.streams.video[0]
+        stream: Any = container.add_stream("mpeg4", rate=source.average_rate)
+        stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
+        for frame in read.decode(source):
+            pixels = frame.to_ndarray(format="rgb24")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
 def indexed(folder: Path, encoder: ImageTextEncoder) -> list[Row]:
-    """The rows of what `make_files` made, as far as it can be read."""
-    scenes = encoder.encode_image([folder / "pictures" / f"{name}.jpg" for name in SCENES])
+    """The rows of what `make_files` made, as far as it can be read; the later in the alphabet, the longer ago."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != BROKEN)
     rows = []
-    for age, file in enumerate(sorted(folder.glob("*/*"))):
-        path = f"{file.parent.name}/{file.name}"
+    for age, file in enumerate(files):
+        path = file.relative_to(folder).as_posix()
         known: dict[str, Any] = {"size": file.stat().st_size, "mtime_ns": (1_780_000_000 - age * _DAY_S) * 10**9}
-        if file.parent.name == "videos":
-            length = SECONDS_A_SCENE * len(SCENES)
-            times = np.arange(0, length, FRAME_INTERVAL)
-            asset = Asset(asset_id(path), path, "video", width=_SIDES[0], height=_SIDES[1], duration=length, **known)
-            rows.append((asset, AssetVectors(asset.id, scenes[(times // SECONDS_A_SCENE).astype(int)], times)))
-        elif file.name != BROKEN:
-            with Image.open(file) as opened:
-                asset = Asset(asset_id(path), path, "image", width=opened.width, height=opened.height, **known)
-            rows.append((asset, AssetVectors(asset.id, encoder.encode_image([file]), np.zeros(0))))
+        if path.startswith("videos/"):
+            facts, parts = read_video(file, size=encoder.image_size, min_size=_MIN_SIZE, interval=FRAME_INTERVAL)
+            frames = list(parts)
+            features = encoder.encode_pixels(np.concatenate([part.pixels for part in frames]))
+            vectors = AssetVectors(asset_id(path), features, np.concatenate([part.times for part in frames]))
+            rows.append((Asset(asset_id(path), path, "video", **known, **facts._asdict()), vectors))
+        else:
+            pixels, facts = read_picture(file, size=encoder.image_size, min_size=_MIN_SIZE)
+            vectors = AssetVectors(asset_id(path), encoder.encode_pixels(pixels[None]), np.zeros(0))
+            rows.append((Asset(asset_id(path), path, "image", **known, **facts._asdict()), vectors))
     return rows
 
 
@@ -107,7 +85,7 @@ def write_index(database: Path, folder: Path, encoder: ImageTextEncoder, rows: l
     meta = {
         "dataset": "demo", "encoder": "conse", "model": "EfficientNet-Lite0 and multilingual-e5-small",
         "model_identity": encoder.identity, "tokenizer_identity": encoder.tokenizer_identity, "dim": encoder.dim,
-        "dtype": "float32", "frame_interval": FRAME_INTERVAL, "min_score": "0.123",
+        "dtype": "float32", "frame_interval": FRAME_INTERVAL, "min_score": MIN_SCORE,
     }  # fmt: skip
     folders = {name: str(folder / name) for name in ("pictures", "videos")}
     assets = sorted([failed, *(asset for asset, _ in rows)], key=lambda asset: asset.path)
@@ -155,9 +133,12 @@ def settings(place: Path, *, password: str | None = None) -> Settings:
 
 @contextmanager
 def serving(place: Path, open_model: Callable[[], ImageTextEncoder], *, password: str | None = None) -> Iterator[Site]:
-    """Serve what lies in `place`."""
+    """Serve what lies in `place`, once the index is read; the model may still load."""
     app = create_app(settings(place, password=password), open_model)
+    library = app.state.served.library
     with served(app) as url:
+        while library.serving.state == "loading" and library.serving.catalogue is None:
+            time.sleep(0.01)
         yield Site(url, place, place / "go_on")
 
 
