@@ -75,7 +75,7 @@ class Library:
         """Stop looking for a new index."""
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=2)  # a model that loads is not waited for
 
     @property
     def encoder(self) -> ImageTextEncoder | None:

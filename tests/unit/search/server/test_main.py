@@ -1,9 +1,11 @@
 """The command that serves."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from scripts.search import places
 from scripts.search.server.__main__ import arguments, main, own_places, refuse_open_door
@@ -44,6 +46,22 @@ def test_the_places_are_those_of_the_stage() -> None:
     other = own_places(config, "demo", Path("my config.yaml"), "2")
     assert other["how_to_index"].endswith("search_index --configfile 'my config.yaml'")
     assert other["scan_command"][-4:-2] == ("--configfile", "my config.yaml")
+
+
+def test_the_password_is_asked_for_and_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.yaml"
+    own = {"folders": {"a": str(tmp_path)}, "output_dir": str(tmp_path / "out")}
+    config.write_text(yaml.safe_dump({"search": {"datasets": {"mine": own}}}))
+    monkeypatch.setenv("POLYMILL_SEARCH_PASSWORD", "a secret")
+    served: list[Any] = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.append((app, options)))
+    assert main(["--dataset", "mine", "--configfile", str(config), "--host", "0.0.0.0", "--port", "81"]) == 0  # noqa: S104
+    (app, options), parts = served[0], served[0][0].state.served
+    assert (options["host"], options["port"], options["server_header"]) == ("0.0.0.0", 81, False)  # noqa: S104
+    assert parts.login is not None
+    assert parts.login.open("somebody", "a secret")
+    assert "POLYMILL_SEARCH_PASSWORD" not in os.environ
+    assert app.docs_url is None
 
 
 def test_a_dataset_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
