@@ -52,7 +52,7 @@ class AssetList:
             n_found = len(found)
             found = [(key, folder) for key, folder in found if real.of(key, folder) in self._only]
             self._remarks.append(f"{n_found - len(found):,} of {n_found:,} files are not in assets_from: left out")
-        return list(self._entries([key for key, _ in found], real))
+        return sorted(self._entries([key for key, _ in found], real))
 
     def remarks(self) -> list[str]:
         """What the user should know of the list that was read, a line each."""

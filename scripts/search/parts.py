@@ -32,7 +32,7 @@ class Part:
 
     def __init__(self, rows: NDArray[np.void]) -> None:
         self._rows = rows
-        digests = rows["digest"].view(np.uint8).reshape(len(rows), -1) if len(rows) else np.zeros((0, 16), np.uint8)
+        digests = np.ascontiguousarray(rows["digest"]).view(np.uint8).reshape(len(rows), rows.dtype["digest"].itemsize)
         begins = np.ones(len(rows), np.bool_)
         begins[1:] = (digests[1:] != digests[:-1]).any(axis=1)
         starts = np.flatnonzero(begins).tolist()

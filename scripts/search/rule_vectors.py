@@ -25,6 +25,7 @@ if __name__ == "__main__":
         # Here: a missing package is named in the log.
         from scripts.search.gpu_job import hold_device
         from scripts.search.job import group
+        from scripts.search.parts import write_part
 
         whole = snakemake.rule == "search_vectors"
         run_shard(
@@ -35,4 +36,5 @@ if __name__ == "__main__":
             workers=snakemake.threads,
             equip=partial(hold_device, n_gpus=snakemake.resources.get("gpu", 0), decoders=snakemake.threads),
             group=group,
+            finish=write_part,
         )
