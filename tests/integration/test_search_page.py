@@ -142,7 +142,7 @@ def test_chinese_words_bring_the_right_picture_first(opened: Open, shape: dict[s
     page.get_by_role("radio", name="图片").check()
     search(page, "一只猫")
     expect(cards(page).first.locator(".name")).to_have_text("cat.jpg")
-    expect(page.locator("#status-line")).to_contain_text("conse，EfficientNet-Lite0 and multilingual-e5-small")  # noqa: RUF001
+    expect(page.locator("#status-line")).to_contain_text("ConSE，EfficientNet-Lite0 and multilingual-e5-small")  # noqa: RUF001
     expect(page.locator("#status-line")).to_contain_text("39")  # vectors
 
 

@@ -17,6 +17,7 @@ import { clock, languageButton, text } from "./texts.js";
 import { tell } from "./toasts.js";
 import { closeViewer, openViewer } from "./viewer.js";
 
+const FORMATS = ["csv", "json"];
 const SEARCHING_SHOWN_AFTER_MS = 200;
 
 const pictures = []; // File objects that were searched with; an entry of the browser's history names one by its number
@@ -134,6 +135,7 @@ function showAnswer(shown) {
   byId("summary").textContent = shown.summary;
   byId("view").replaceChildren(shown.content);
   byId("tools").hidden = query.view !== "search" || !assets.length;
+  for (const format of FORMATS) byId(`export-${format}`).hidden = isPicture(query); // the server exports hits of words
   showPager(byId("pager"), { page: query.page, pages: shown.pages }, (page) => turnTo(page));
 }
 
@@ -276,7 +278,7 @@ function start() {
     });
   }
   byId("copy-all").addEventListener("click", () => withAllHits(copyAll));
-  for (const format of ["csv", "json"]) byId(`export-${format}`).addEventListener("click", () => withAllHits(() => exportAs(format)));
+  for (const format of FORMATS) byId(`export-${format}`).addEventListener("click", () => withAllHits(() => exportAs(format)));
   byId("duplicates-score").addEventListener("change", () => go({ ...query, page: 1 }));
   byId("renewed").addEventListener("click", () => run({ focus: true }));
   byId("logout").addEventListener("click", () => ask("/logout", { method: "POST" }).finally(() => location.assign("/login")));
@@ -312,9 +314,8 @@ function startSizes() {
 }
 
 function exportAs(format) {
-  const subject = query.like === "" ? { q: query.q } : { asset_id: query.like, time: query.time };
   const { page, page_size, ...filters } = parameters(query);
-  save(address("/api/export", { format, ...subject, ...filters }), `search.${format}`);
+  save(address("/api/export", { format, q: query.q, ...filters }), `search.${format}`);
 }
 
 start();

@@ -5,6 +5,7 @@ import { byId, make } from "./dom.js";
 import { date, number, span, text } from "./texts.js";
 import { tell } from "./toasts.js";
 
+const ENCODERS = { conse: "ConSE", chinese_clip: "Chinese-CLIP", onnx: "ONNX" };
 const BUSY_MS = 1000;
 const QUIET_MS = 15000;
 const AFTER_SCAN_MS = 6000; // the server takes a new index a little later than the scan ends
@@ -53,7 +54,7 @@ export function watchStatus(changed) {
 function show(status) {
   const parts = [];
   if (status.encoder) {
-    parts.push(["encoder", text("answered_by", { encoder: status.encoder, model: status.model || "?" })]);
+    parts.push(["encoder", text("answered_by", { encoder: ENCODERS[status.encoder] ?? status.encoder, model: status.model || "?" })]);
     parts.push(["assets", text("assets", { pictures: status.n_images, videos: status.n_videos })]);
     parts.push(["vectors", text("vectors", { n: status.n_vectors })]);
   }
