@@ -50,23 +50,22 @@ def character_classes() -> dict[str, list[list[int]]]:
 
     Returns:
         Ranges of code points, [first, last], ascending: `spaces` (become one), `dropped`, `apart` (a word each),
-        `breaks` (end a word although they are no spaces), `accents` (dropped after decomposition), `punctuation`
-        (a word each), and `unassigned`, which neither lower case nor decomposition changes.
+        `breaks` (end a word although they are no spaces), `accents` (dropped after decomposition) and `punctuation`
+        (a word each).
     """
     kinds: dict[str, list[list[int]]] = {
-        name: [] for name in ("spaces", "dropped", "apart", "breaks", "accents", "punctuation", "unassigned")
+        name: [] for name in ("spaces", "dropped", "apart", "breaks", "accents", "punctuation")
     }
     for code in range(sys.maxunicode + 1):
         character = chr(code)
-        category, cleaned = unicodedata.category(character), _cleaned.__wrapped__(character)
+        cleaned = _cleaned.__wrapped__(character)
         holds = {
             "spaces": cleaned == " ",
             "dropped": not cleaned,
             "apart": len(cleaned) > 1,
             "breaks": cleaned == character and character != " " and character.isspace(),
-            "accents": category == _ACCENT,
+            "accents": unicodedata.category(character) == _ACCENT,
             "punctuation": _is_punctuation.__wrapped__(character),
-            "unassigned": category == "Cn",
         }
         for name, ranges in kinds.items():
             if not holds[name]:

@@ -2,13 +2,12 @@
  * Chinese BERT's tokenizer as Chinese CLIP uses it: the same ids as scripts/cnclip/tokens.py gives, for any text.
  *
  * Which characters are spaces, accents and so on comes from the server (characters.json), since a browser's Unicode may
- * be newer or older than the one that the index was made with.
+ * be newer or older than Python's. (Letters that came since then are in no vocabulary, in neither case.)
  */
 
 const LONGEST_WORD = 200; // characters; a longer one is unknown as a whole
-const STAND_IN = "\u{f8ff}"; // a private character, which nothing changes
-const KINDS = ["spaces", "dropped", "apart", "breaks", "accents", "punctuation", "unassigned"];
-const [SPACE, DROPPED, APART, BREAK, ACCENT, PUNCTUATION, UNASSIGNED] = KINDS.map((_, place) => 1 << place);
+const KINDS = ["spaces", "dropped", "apart", "breaks", "accents", "punctuation"];
+const [SPACE, DROPPED, APART, BREAK, ACCENT, PUNCTUATION] = KINDS.map((_, place) => 1 << place);
 
 export class Tokenizer {
   /**
@@ -28,7 +27,7 @@ export class Tokenizer {
 
   /** A text as search reads it: in lower case, with straight double quotes. */
   normalise(text) {
-    return this.#change(text, (part) => part.toLowerCase()).replace(/[\u201c\u201d]/g, '"');
+    return text.toLowerCase().replace(/[\u201c\u201d]/g, '"');
   }
 
   /**
@@ -52,9 +51,7 @@ export class Tokenizer {
   /** The words of a text, in lower case and without accents; a punctuation mark is a word of its own. */
   *#words(text) {
     for (const rough of this.#parts(text, (kind, character) => this.#cleaned(kind, character))) {
-      const lower = this.#change(rough, (part) => part.toLowerCase());
-      const bare = this.#change(lower, (part) => part.normalize("NFD"));
-      yield* this.#parts(bare, (kind, character) => {
+      yield* this.#parts(rough.toLowerCase().normalize("NFD"), (kind, character) => {
         if (kind & ACCENT) return "";
         return kind & PUNCTUATION ? ` ${character} ` : character;
       });
@@ -91,18 +88,5 @@ export class Tokenizer {
       start = end;
     }
     return pieces;
-  }
-
-  /** Change a text but for characters that the server's Unicode does not have, though this browser may know them. */
-  #change(text, changed) {
-    const kept = [];
-    let plain = "";
-    for (const character of text) {
-      const aside = character === STAND_IN || this.kinds[character.codePointAt(0)] & UNASSIGNED;
-      if (aside) kept.push(character);
-      plain += aside ? STAND_IN : character;
-    }
-    const found = changed(plain);
-    return kept.length ? Array.from(found, (character) => (character === STAND_IN ? kept.shift() : character)).join("") : found;
   }
 }
