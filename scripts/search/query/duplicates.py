@@ -10,8 +10,8 @@ from scripts.search.query.engine import Filters, chosen
 from scripts.search.query.segments import score_of
 from scripts.shared.errors import PolymillError
 
-# Each is compared with each: half a minute on two cores.
-MAX_COMPARED = 100_000
+# Each is compared with each: half a minute on one core.
+MAX_COMPARED = 50_000
 _ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 1024, 8192
 _ROUNDING = np.float32(1e-6)
 
