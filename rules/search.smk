@@ -102,6 +102,8 @@ localrules:
     search_index,
     search_gate,
     search_captions,
+    search_notebook,
+    search_notebook_file,
     search_sample,
 
 
@@ -198,6 +200,23 @@ rule search_gate:
         max_failed_fraction=search_option("max_failed_fraction"),
     script:
         "../scripts/shared/rule_gate.py"
+
+
+# For who asks the index in Python: it runs below the folder that snakemake runs in.
+rule search_notebook_file:
+    output:
+        f"{SEARCH_RESULTS}/search.ipynb",
+    log:
+        "logs/search_notebook/{dataset}.log",
+    params:
+        config=os.path.relpath(workflow.configfiles[-1]),
+    script:
+        "../scripts/search/rule_notebook.py"
+
+
+rule search_notebook:
+    input:
+        expand(rules.search_notebook_file.output, dataset=SEARCH["datasets"]),
 
 
 rule search_index:

@@ -1,10 +1,8 @@
-"""The notebook of the demo, as the JSON of its format (nbformat 4.5, https://nbformat.readthedocs.io)."""
+"""The notebook of the demo."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
-Cell = tuple[str, str]  # "markdown" or "code", and its text
+from scripts.shared.notebooks import Cell, notebook_text
 
 _LOADING: tuple[Cell, ...] = (
     (
@@ -128,23 +126,4 @@ def notebook(*, title: str, languages: Sequence[str], with_results: bool) -> str
         cells += [_LANGUAGES[0], ("code", _LANGUAGES[1][1].format(languages=others))]
     if with_results:
         cells += _RESULTS
-    whole = {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        "cells": [_cell(number, kind, text) for number, (kind, text) in enumerate(cells)],
-    }
-    return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {
-        "cell_type": kind,
-        "id": f"cell-{number}",
-        "metadata": {},
-        "source": text.splitlines(keepends=True),
-    }
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+    return notebook_text(cells)
