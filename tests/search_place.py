@@ -70,6 +70,11 @@ class SearchPlace(Place):
         with open_database(self.database) as database:
             return {asset.path: asset for asset in database.assets()}
 
+    def meta(self) -> dict[str, str]:
+        """What the index says of itself."""
+        with open_database(self.database) as database:
+            return database.meta
+
     def indexed(self) -> Mapping[str, NDArray[np.float32]]:
         """The vectors in the index, by path."""
         with open_database(self.database) as database:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
+from scripts.cnclip.model_files.folder import ModelFacts, save_model
 from scripts.search.captions import read_captions
 from scripts.search.database import asset_id, open_database
 from scripts.search.encoders import open_encoder
+from tests.cnclip_models import golden_model
 from tests.search_place import SearchPlace, make_picture
 from tests.snakemake_run import ROOT, contents, everything, leftovers, make_clip
 
@@ -66,8 +68,7 @@ def test_every_file_is_in_the_index_with_its_vectors_or_its_reason(finished: Sea
     assert (photo.size, photo.mtime_ns) == (finished.photo(0).stat().st_size, finished.photo(0).stat().st_mtime_ns)
     assert assets["photos/inner.jpg"].sha1 == photo.sha1
     assert "outside of the folders" in str(assets["photos/link.jpg"].message)
-    with closing(sqlite3.connect(finished.database)) as database:
-        meta = dict(database.execute("SELECT * FROM meta"))
+    meta = finished.meta()
     assert (meta["n_assets"], meta["n_vectors"], meta["encoder"], meta["dim"]) == ("13", "9", "conse", "384")
     assert -1 < float(meta["min_score"]) < 1
 
@@ -151,12 +152,20 @@ def test_the_old_index_of_another_program_says_what_is_indexed(place: SearchPlac
     assert "11 of 13 files are not in assets_from: left out" in ran.text
 
 
-def test_an_empty_folder_has_an_empty_index(tmp_path: Path) -> None:
-    here = SearchPlace.create(tmp_path / "place", n_pictures=0, n_videos=0)
-    (here.folder / "photos").mkdir()
-    here.make()
-    assert here.assets() == {}
-    assert here.run().nothing_to_do
+def test_another_encoder_indexes_everything_again(place: SearchPlace) -> None:
+    before, meta = place.marks(), place.meta()
+    model = place.folder / "model"
+    save_model(golden_model(), model, facts=ModelFacts(name="tiny"))
+    place.options |= {"encoder": "chinese_clip", "model": "model"}
+    place.save()
+    place.make()
+    assert place.remade(before) == before.keys()
+    encoder = open_encoder("chinese_clip", str(model), {"cnclip": {"runs": {}, "models": {}}}, device="cpu")
+    now = place.meta()
+    assert (now["model_identity"], now["dim"]) == (encoder.identity, str(encoder.dim))
+    assert now["model_identity"] != meta["model_identity"]
+    np.testing.assert_array_equal(place.indexed()["photos/0.jpg"], encoder.encode_image([place.photo(0)]))
+    assert now["min_score"] != meta["min_score"]
 
 
 @pytest.mark.slow

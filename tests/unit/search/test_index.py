@@ -95,6 +95,16 @@ def test_the_index_holds_the_vectors_of_all_shards_whether_from_their_arrays_or_
     assert place.database.read_bytes() == whole
 
 
+def test_folders_without_a_picture_have_an_empty_index(place: SearchPlace) -> None:
+    for path in place.folder.glob("*/*.*"):
+        path.unlink()
+    make(place, captions_of(place, {"path": "a/1.jpg", "en": "x"}))
+    assert place.assets() == {}
+    assert listed_assets(place.dataset) == []
+    with open_database(place.database) as database:
+        assert [database.meta[key] for key in ("n_assets", "n_vectors", "dim", "min_score")] == ["0", "0", "0", ""]
+
+
 def test_an_array_of_another_kind_is_as_none(place: SearchPlace) -> None:
     plan = make(place)
     whole = place.database.read_bytes()
