@@ -25,6 +25,11 @@ from scripts.fgclip.scoring.gpu_job import hold_device
 from scripts.fgclip.stage import scores_stage, videos_stage
 from scripts.pose.groups import group as group_captions
 from scripts.pose.stage import pose_stages
+from scripts.search.gpu_job import hold_device as hold_search_device
+from scripts.search.index import write_index as write_search_index
+from scripts.search.job import group as group_assets
+from scripts.search.parts import write_part as write_search_part
+from scripts.search.stage import vectors_stage
 from scripts.shared import layout
 from scripts.shared.config import load_config
 from scripts.shared.job_gpu import hold_torch_device
@@ -37,6 +42,7 @@ from scripts.speaker.stage import embeddings_stage
 from tests.fgclip_place import FgclipPlace
 from tests.odd_captions import ODD_CAPTIONS
 from tests.pose_place import PosePlace
+from tests.search_place import SearchPlace, make_picture
 from tests.snakemake_run import ROOT, Place, Workplace, contents, make_clip
 from tests.speaker_place import SpeakerPlace, make_recording
 
@@ -316,10 +322,48 @@ def fgclip(folder: Path) -> Killed:
     return _prepared(Killed("fgclip videos and scores", here, (facts, Job(scores, named))), folder, change)
 
 
+def search(folder: Path) -> Killed:
+    """Nine pictures, one that is none, and two videos; with the index that the server reads."""
+    here = SearchPlace.create(folder / "place", n_pictures=10, n_videos=2, shard_size=7)
+    here.photo(9).write_bytes(b"no picture")
+    results = Path("results/search/mine")
+
+    def index(plan: Path) -> None:
+        write_search_index(
+            plan,
+            captions=None,
+            database=results / "assets.db",
+            outputs={
+                "failures": results / "failures.csv",
+                "summary": results / "summary.json",
+                **{name: results / "figures" / f"{name}.png" for name in ("failures_by_class", "throughput")},
+            },
+            title="search mine",
+        )
+
+    named = {
+        "function": "scripts.search.job:encode_assets",
+        "equip": partial(hold_search_device, n_gpus=0, decoders=1),
+        "group": group_assets,
+        "finish": write_search_part,
+    }
+
+    def change() -> None:
+        for number in (0, 1, 4, 9):
+            make_picture(here.photo(number), seed=700 + number)
+        here.photo(2).write_bytes(b"no picture any more")
+        make_clip(here.film(0), seed=800)
+
+    job = Job(lambda config: vectors_stage(config, "mine"), named, index)
+    files = ("assets.db", "failures.csv", "summary.json")
+    return _prepared(Killed("search vectors and index", here, (job,), index_files=files), folder, change)
+
+
 PLACES: dict[str, Callable[[Path], Killed]] = {
     "clip4mc": clip4mc_frames,
     "clip4mc-videos": clip4mc_clips,
     "speaker": speaker,
     "pose": pose,
     "fgclip": fgclip,
+    "search": search,
 }

@@ -10,6 +10,7 @@ import pytest
 from tests.cnclip_place import CnclipPlace
 from tests.fgclip_place import FgclipPlace
 from tests.pose_place import PosePlace
+from tests.search_place import SearchPlace
 from tests.snakemake_run import ROOT, Place, Workplace, contents, leftovers
 from tests.speaker_place import SpeakerPlace
 
@@ -18,6 +19,7 @@ CREATE: dict[str, Callable[[Path], Any]] = {
     "speaker": lambda folder: SpeakerPlace.create(folder, (5, 4), shard_size=4, n_speakers=2),
     "pose": lambda folder: PosePlace.create(folder, [f"a person walks {n} steps" for n in range(5)], shard_size=3),
     "fgclip": lambda folder: FgclipPlace.create(folder, n_train=4, n_test=2),
+    "search": lambda folder: SearchPlace.create(folder, n_pictures=4, n_videos=1),
     "cnclip": CnclipPlace.create,
 }
 SYSTEMS = list(CREATE)

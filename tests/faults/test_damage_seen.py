@@ -27,7 +27,7 @@ def damage(here: Place, kind: str, draw: random.Random) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("system", ["clip4mc", "speaker", "pose", "fgclip"])
+@pytest.mark.parametrize("system", ["clip4mc", "speaker", "pose", "fgclip", "search"])
 def test_damage_of_any_kind_is_survived_without_a_traceback_and_leads_to_the_same_end(
     system: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

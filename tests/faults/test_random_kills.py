@@ -10,7 +10,7 @@ from tests.faults.killed_stages import PLACES, Killed
 from tests.faults.random_kills import Campaign
 
 SEED = 3407
-KILLS = {"clip4mc": 300, "clip4mc-videos": 120, "speaker": 300, "pose": 130, "fgclip": 150}
+KILLS = {"clip4mc": 300, "clip4mc-videos": 120, "speaker": 300, "pose": 130, "fgclip": 150, "search": 100}
 A_FEW = 12
 
 
