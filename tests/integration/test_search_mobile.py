@@ -269,7 +269,7 @@ def test_a_second_visit_takes_the_model_from_the_browser_s_own_store_and_asks_wh
 @pytest.mark.parametrize(
     ("meta", "words"),
     [
-        ({"encoder": "conse"}, ["它由 conse 制作", "cnclip_export_mobile all_search"]),
+        ({"encoder": "conse"}, ["它由 conse 制作", "model: tiny.onnx_int8", "cnclip_export_mobile all_search"]),
         ({"model": "large"}, ["制作它的模型 large 尚未", "cnclip_export_mobile"]),
     ],
 )

@@ -45,6 +45,7 @@ class Towers:
         reason: `encoder` (that of the index has no towers), `not_made`, or empty.
         message: the reason in words.
         mend: the command that helps.
+        offer: the model that the dataset could name instead, where `encoder` is the reason.
     """
 
     folder: Path | None = None
@@ -52,6 +53,7 @@ class Towers:
     reason: str = ""
     message: str = ""
     mend: str = ""
+    offer: str = ""
 
 
 def find_towers(config: Mapping[str, Any], meta: Mapping[str, str]) -> Towers:
@@ -76,11 +78,13 @@ def find_towers(config: Mapping[str, Any], meta: Mapping[str, str]) -> Towers:
         if manifest.answers(meta["model_identity"]):
             return Towers(folder, manifest)
     if meta["encoder"] not in _ENCODERS:
+        offer = f"{names[0] if names else 'NAME'}.onnx_int8"
         message = (
             f"the index was made with {meta['encoder']}, which has no tower for browsers; give the dataset "
-            f"`encoder: onnx` and `model: {names[0] if names else 'NAME'}.onnx_int8` in the configuration"
+            f"`encoder: onnx` and `model: {offer}` in the configuration"
         )
-        return Towers(reason="encoder", message=message, mend=f"{_SNAKEMAKE} cnclip_export_mobile all_search")
+        mend = f"{_SNAKEMAKE} cnclip_export_mobile all_search"
+        return Towers(reason="encoder", message=message, mend=mend, offer=offer)
     message = f"no towers of the model that made the index ({meta['model']}) are there; name it in cnclip.mobile"
     return Towers(reason="not_made", message="; ".join([message, *problems]), mend=f"{_SNAKEMAKE} cnclip_export_mobile")
 
@@ -108,6 +112,7 @@ def facts(parts: Parts, towers: Found) -> dict[str, Any]:
         "reason": towers.reason,
         "message": towers.message,
         "mend": towers.mend,
+        "offer": towers.offer,
         "index": {key: catalogue.meta[key] for key in ("encoder", "model", "model_identity")},
         "runtime": {
             "version": RUNTIME_VERSION,

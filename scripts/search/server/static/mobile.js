@@ -57,9 +57,9 @@ async function prepare() {
 }
 
 function refuse() {
-  const { reason, mend, index } = facts;
+  const { reason, mend, index, offer } = facts;
   say(() => "");
-  showProblem(() => state({ symbol: "close", title: text("mobile_refused"), why: text(`mobile_${reason}`, index), code: mend, offers: [onServer()] }));
+  showProblem(() => state({ symbol: "close", title: text("mobile_refused"), why: text(`mobile_${reason}`, { ...index, offer }), code: mend, offers: [onServer()] }));
 }
 
 /** What went wrong, as a message with what helps. */
