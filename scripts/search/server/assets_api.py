@@ -4,7 +4,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import FileResponse
 
 from scripts.search.server.answers import Refusal
@@ -26,6 +26,7 @@ def _content(*media_types: str) -> Described:
 router = APIRouter(prefix="/api/assets/{asset_id}")
 
 AssetId = Annotated[int, Path(ge=0, lt=1 << 53)]
+Range = Annotated[str | None, Header(alias="range")]
 _Second = Query(ge=0, le=1e7, allow_inf_nan=False)
 _WAITING_CLIPS = 4
 _UNKNOWN = "application/octet-stream"
@@ -48,11 +49,11 @@ def asset(parts: Parts, asset_id: AssetId) -> dict[str, Any]:
 
 @router.head("/file", include_in_schema=False)
 @router.get("/file", response_class=FileResponse, responses=_content("image/*", "video/*", _UNKNOWN) | _PARTIAL)
-async def file(parts: Parts, request: Request, asset_id: AssetId) -> FileResponse:
+async def file(parts: Parts, asset_id: AssetId, wanted: Range = None) -> FileResponse:
     """The file itself, whole or by byte ranges."""
     catalogue, number = parts.number(asset_id)
     path, status = await in_thread(parts.looking, lambda: real_file(catalogue, number))
-    refuse_range(request.headers.get("range"), status.st_size)
+    refuse_range(wanted, status.st_size)
     kind = media_type(path)
     return FileResponse(
         path,

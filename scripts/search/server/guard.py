@@ -124,7 +124,7 @@ def _is_same_site(headers: Headers, method: str) -> bool:
         return True
     if method in _SAFE and fetched is not None:
         return True
-    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() and origin != "null"
+    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
 def _limit(path: str) -> int:

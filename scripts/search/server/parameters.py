@@ -78,6 +78,7 @@ class ImageQuery(SearchQuery):
 
     asset_id: Annotated[int | None, Field(ge=0, lt=1 << 53)] = None
     time: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    format: Literal["", "csv", "json"] = ""  # all hits as a file
 
 
 class VectorQuery(SearchQuery):

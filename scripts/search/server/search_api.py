@@ -39,6 +39,7 @@ _FORM = {
                         "file": {"type": "string", "format": "binary", "description": "a picture"},
                         "asset_id": {"type": "integer", "description": "or an asset of the index"},
                         "time": {"type": "number", "description": "the second of its frame, of a video"},
+                        "format": {"enum": ["csv", "json"], "description": "all hits as a file"},
                     },
                 }
             }
@@ -53,9 +54,12 @@ async def search_text(parts: Parts, query: Annotated[SearchQuery, Query()]) -> d
     return await in_thread(parts.searching, lambda: _page(parts, query, _by_text(parts, query)))
 
 
-@router.post("/search/image", openapi_extra=_FORM)
-async def search_image(parts: Parts, request: Request) -> dict[str, Any]:
-    """The assets that are nearest to a picture: an upload, or an asset's own. Parameters as fields or in the URL."""
+@router.post("/search/image", openapi_extra=_FORM, response_model=dict[str, Any])
+async def search_image(parts: Parts, request: Request) -> dict[str, Any] | StreamingResponse:
+    """The assets that are nearest to a picture: an upload, or an asset's own. Parameters as fields or in the URL.
+
+    With `format`, all of them as a file: csv or json.
+    """
     parts.catalogue()
     # Until its turn comes, nothing but a few bytes of a request is read.
     async with parts.uploading, request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
@@ -72,6 +76,8 @@ async def search_image(parts: Parts, request: Request) -> dict[str, Any]:
         vector = _by_asset(parts, query.asset_id, query.time)
     else:
         raise Refusal(422, "parameters", "file: send a picture, or the field asset_id")
+    if query.format:
+        return await _file(parts, query, vector, query.format)
     return await in_thread(parts.searching, lambda: _page(parts, query, vector))
 
 
@@ -94,12 +100,16 @@ async def search_vector(parts: Parts, query: VectorQuery) -> dict[str, Any]:
 @router.get("/export", response_class=StreamingResponse, responses=_EXPORTS)
 async def export(parts: Parts, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """All hits of a search, as CSV or JSON."""
+    return await _file(parts, query, _by_text(parts, query), query.format)
+
+
+async def _file(parts: Served, query: SearchQuery, vector: Vector, form: str) -> StreamingResponse:
+    """All hits as a file."""
     _, catalogue = parts.catalogue()
-    query_vector = _by_text(parts, query)
-    found = await in_thread(parts.searching, lambda: _found(parts, catalogue, query, query_vector, whole=True))
+    found = await in_thread(parts.searching, lambda: _found(parts, catalogue, query, vector, whole=True))
     rows = (parts.result(catalogue, hit) for hit in found.hits)
-    made, media_type = (as_csv, "text/csv; charset=utf-8") if query.format == "csv" else (as_json, "application/json")
-    name = f"{parts.settings.dataset}.{query.format}"
+    made, media_type = (as_csv, "text/csv; charset=utf-8") if form == "csv" else (as_json, "application/json")
+    name = f"{parts.settings.dataset}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(_in_blocks(made(rows)), media_type=media_type, headers=headers)
 

@@ -157,6 +157,15 @@ def test_a_search_by_picture_without_one_is_refused(client: TestClient) -> None:
     assert client.post("/api/search/image", content=b"{}").status_code == 422
 
 
+def test_the_hits_of_a_picture_come_as_a_file_too(client: TestClient, place: Path) -> None:
+    data = (place / "pictures" / "blue.png").read_bytes()
+    sent = client.post("/api/search/image", files={"file": ("x", data)}, data={"format": "json", "page_size": "1"})
+    assert sent.json()[0]["name"] == "blue.png"
+    assert len(sent.json()) == 5
+    assert sent.headers["content-disposition"] == 'attachment; filename="toy.json"'
+    assert client.post("/api/search/image", files={"file": ("x", data)}, data={"format": "xml"}).status_code == 422
+
+
 def test_an_export_has_all_hits(client: TestClient) -> None:
     as_json = client.get("/api/export?q=red&format=json&page_size=2")
     assert [hit["name"] for hit in as_json.json()] == names(client.get("/api/search?q=red"))
