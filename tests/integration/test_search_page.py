@@ -473,6 +473,11 @@ def test_paths_are_copied_and_hits_saved(opened: Open, site: Site) -> None:
         page.get_by_role("button", name="JSON").click()
     hits = json.loads(Path(listed.value.path()).read_text(encoding="utf-8"))
     assert [hit["file"] for hit in hits] == copied
+    page.locator("#picture-file").set_input_files(file_of(site, "retina.jpg"))
+    expect(cards(page).first.locator(".name")).to_have_text("retina.jpg")
+    with page.expect_download() as alike:
+        page.get_by_role("button", name="CSV").click()
+    assert Path(alike.value.path()).read_text(encoding="utf-8-sig").splitlines()[1].startswith("pictures/medicine/ret")
 
 
 def test_a_picture_that_browsers_do_not_know_is_shown_converted(opened: Open) -> None:

@@ -17,7 +17,19 @@ export class ServerError extends Error {
  * Ask, and read the answer as JSON.
  * @throws {ServerError} with the server's own words; an AbortError when `signal` was used
  */
-export async function ask(path, { method = "GET", body, signal } = {}) {
+export async function ask(path, options = {}) {
+  const answer = await response(path, options);
+  const told = answer.status === 204 ? {} : await answer.json().catch(() => null);
+  if (told === null) throw new ServerError(answer.status, `HTTP ${answer.status}`);
+  return told;
+}
+
+/** Ask, and have the answer as a file; throws as `ask`. */
+export async function askFile(path, options = {}) {
+  return (await response(path, options)).blob();
+}
+
+async function response(path, { method = "GET", body, signal } = {}) {
   let answer;
   try {
     answer = await fetch(path, { method, body, signal, headers: typeof body === "string" ? { "Content-Type": "application/json" } : {} });
@@ -29,9 +41,9 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     location.assign("/login");
     return new Promise(() => {}); // the page is on its way out: nothing goes on
   }
-  const told = answer.status === 204 ? {} : await answer.json().catch(() => null);
-  if (!answer.ok || told === null) throw new ServerError(answer.status, told?.message ?? `HTTP ${answer.status}`, told?.error);
-  return told;
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => null);
+  throw new ServerError(answer.status, told?.message ?? `HTTP ${answer.status}`, told?.error);
 }
 
 /** `path?name=value&...` without the values that are empty. */

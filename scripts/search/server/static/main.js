@@ -1,6 +1,6 @@
 /** The search page: what is asked for stands in the address, and everything shown follows from it. */
 
-import { address, ask, assetAddress, ServerError } from "./api.js";
+import { ask, assetAddress, ServerError } from "./api.js";
 import { grid, thumbnail } from "./cards.js";
 import { copy, save } from "./copying.js";
 import { byId, icon } from "./dom.js";
@@ -8,8 +8,8 @@ import { loadTags, showFilters, showScoreHint, startFilters } from "./filters.js
 import { duplicates, failures, hidden } from "./lists.js";
 import { showPager } from "./pager.js";
 import { drawn, takePictures } from "./picture.js";
-import { about, filtersOf, fromAddress, isPicture, parameters, toAddress } from "./query.js";
-import { allHits, search } from "./search.js";
+import { about, filtersOf, fromAddress, isPicture, toAddress } from "./query.js";
+import { allHits, hitsAsFile, search } from "./search.js";
 import { remember, remembered } from "./settings.js";
 import { state } from "./states.js";
 import { watchStatus } from "./status.js";
@@ -18,6 +18,7 @@ import { tell } from "./toasts.js";
 import { closeViewer, openViewer } from "./viewer.js";
 
 const FORMATS = ["csv", "json"];
+const FILE_KEPT_MS = 60000; // by then the browser has taken it
 const SEARCHING_SHOWN_AFTER_MS = 200;
 
 const pictures = []; // File objects that were searched with; an entry of the browser's history names one by its number
@@ -135,7 +136,6 @@ function showAnswer(shown) {
   byId("summary").textContent = shown.summary;
   byId("view").replaceChildren(shown.content);
   byId("tools").hidden = query.view !== "search" || !assets.length;
-  for (const format of FORMATS) byId(`export-${format}`).hidden = isPicture(query); // the server exports hits of words
   showPager(byId("pager"), { page: query.page, pages: shown.pages }, (page) => turnTo(page));
 }
 
@@ -313,9 +313,10 @@ function startSizes() {
   });
 }
 
-function exportAs(format) {
-  const { page, page_size, ...filters } = parameters(query);
-  save(address("/api/export", { format, q: query.q, ...filters }), `search.${format}`);
+async function exportAs(format) {
+  const file = URL.createObjectURL(await hitsAsFile(query, pictureFile(), format));
+  save(file, `${status?.dataset || "search"}.${format}`);
+  setTimeout(() => URL.revokeObjectURL(file), FILE_KEPT_MS);
 }
 
 start();

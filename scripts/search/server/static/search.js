@@ -1,7 +1,7 @@
 /** Asking for hits: a page of them, or all. */
 
-import { address, ask } from "./api.js";
-import { parameters } from "./query.js";
+import { address, ask, askFile } from "./api.js";
+import { isPicture, parameters } from "./query.js";
 
 const MOST_ON_A_PAGE = 200;
 
@@ -12,13 +12,24 @@ const MOST_ON_A_PAGE = 200;
  */
 export function search(query, picture, { signal, ...paging } = {}) {
   const values = parameters(query, paging);
-  if (picture === null && query.like === "") return ask(address("/api/search", { q: query.q, ...values }), { signal });
+  if (!isPicture(query)) return ask(address("/api/search", { q: query.q, ...values }), { signal });
+  return ask("/api/search/image", { method: "POST", body: form(query, picture, values), signal });
+}
+
+/** All hits as a file, "csv" or "json". */
+export function hitsAsFile(query, picture, format) {
+  const values = { ...parameters(query), format };
+  if (!isPicture(query)) return askFile(address("/api/export", { q: query.q, ...values }));
+  return askFile("/api/search/image", { method: "POST", body: form(query, picture, values) });
+}
+
+function form(query, picture, values) {
   const body = new FormData();
   if (picture) body.set("file", picture);
   else body.set("asset_id", query.like);
   if (!picture && query.time !== "") body.set("time", query.time);
   for (const [name, value] of Object.entries(values)) if (value !== "") body.set(name, value);
-  return ask("/api/search/image", { method: "POST", body, signal });
+  return body;
 }
 
 /** All hits of a query, asked for page by page. */
