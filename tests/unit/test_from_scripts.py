@@ -68,7 +68,7 @@ def test_what_took_the_place_of_a_flag_or_file_exists(row: list[str]) -> None:
 
 
 def test_every_key_that_the_page_names_in_passing_is_in_the_schemas() -> None:
-    named = set(re.findall(r"`((?:clip4mc|speaker|pose|cnclip|fgclip)\.[\w.]+)`", PAGE))
+    named = set(re.findall(r"`((?:clip4mc|speaker|pose|cnclip|fgclip|search)\.[\w.]+)`", PAGE))
     assert named
     assert {name for name in named if not has_key(name)} == set()
 

@@ -20,4 +20,4 @@ def test_the_example_is_a_configuration_that_is_accepted() -> None:
 
 def test_every_system_has_its_models_listed() -> None:
     listed = set(re.findall(r"^\| (\w+) \|", PAGE, re.MULTILINE)) - {"system"}
-    assert listed == {"clip4mc", "speaker", "pose", "cnclip", "fgclip"}
+    assert listed == {"clip4mc", "speaker", "pose", "cnclip", "fgclip", "search"}
