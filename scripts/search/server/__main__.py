@@ -14,10 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# One thread: a query takes the memory's bandwidth, not a core's arithmetic; and many small products made by two
-# threads, each waiting for the other, took twenty times as long on a busy machine. NumPy reads it when it is loaded.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from scripts.search import places
 from scripts.shared import layout
 from scripts.shared.config import SHIPPED_CONFIG, read_config
@@ -60,7 +56,10 @@ def serve(given: argparse.Namespace) -> int:
     Raises:
         PolymillError: it cannot be served; names the mend.
     """
-    # Only here: who asks for --help need not wait.
+    environment = scan_environment(os.environ)
+    # One thread: a query takes the memory's bandwidth, not a core's arithmetic; and many small products made by two
+    # threads, each waiting for the other, took twenty times as long on a busy machine. NumPy reads it once, when loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import uvicorn
 
     from scripts.search.server.app import create_app
@@ -79,6 +78,7 @@ def serve(given: argparse.Namespace) -> int:
         hosts=(given.host, *given.allow_host),
         password=password,
         port=given.port,
+        scan_environment=environment,
         **own_places(config, given.dataset, given.configfile, given.cores),
     )
     app = create_app(settings)
@@ -128,6 +128,13 @@ def own_places(config: Mapping[str, Any], dataset: str, configfile: Path, cores:
         "stage_work_dir": work / places.VECTORS,
         "ledger_dir": layout.ledger_dir(places.dataset_folder(config, dataset), places.VECTORS),
     }
+
+
+def scan_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an indexing: jobs start `python` from PATH, and have no use for the page's password."""
+    programs = str(Path(sys.executable).parent)
+    kept = {name: value for name, value in own.items() if name != _PASSWORD}
+    return kept | {"PATH": f"{programs}{os.pathsep}{own.get('PATH', os.defpath)}"}
 
 
 if __name__ == "__main__":

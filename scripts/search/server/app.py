@@ -61,6 +61,7 @@ def create_app(settings: Settings, open_model: OpenEncoder | None = None) -> Fas
             settings.scan_log,
             stage_work_dir=settings.stage_work_dir,
             ledger_dir=settings.ledger_dir,
+            environment=settings.scan_environment,
         ),
         login=login,
         searching=anyio.CapacityLimiter(_QUERIES),

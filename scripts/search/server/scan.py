@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,19 @@ class Scan:
         log: what it says goes there, anew each time.
         stage_work_dir: with the stage's plans and receipts.
         ledger_dir: with the stage's ledgers.
+        environment: of the command; None for the server's own.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, *, stage_work_dir: Path, ledger_dir: Path) -> None:
-        self._command, self._log = list(command), log
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        *,
+        stage_work_dir: Path,
+        ledger_dir: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command, self._log, self._environment = list(command), log, environment
         self._stage_work_dir, self._ledger_dir = stage_work_dir, ledger_dir
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,6 +79,7 @@ class Scan:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    env=None if self._environment is None else dict(self._environment),
                     start_new_session=True,
                     preexec_fn=partial(end_with_parent, os.getpid(), by=signal.SIGTERM),
                 )

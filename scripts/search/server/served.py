@@ -11,7 +11,7 @@ import anyio.to_thread
 import numpy as np
 from fastapi import Depends, Request
 
-from scripts.search.query.catalogue import Catalogue
+from scripts.search.query.catalogue import Catalogue, Ints
 from scripts.search.query.duplicates import Group, duplicates
 from scripts.search.query.engine import Filters, Hit, Hits, numbers_of_paths
 from scripts.search.server.answers import Refusal
@@ -61,6 +61,7 @@ class Served:
     comparing: anyio.CapacityLimiter
     thumbs: KeptFiles
     clips: KeptFiles
+    _hidden: tuple[Catalogue | None, int, Ints] = field(default=(None, 0, np.empty(0, dtype=np.int64)))
     _groups: OrderedDict[Hashable, list[Group]] = field(default_factory=OrderedDict)
 
     def catalogue(self) -> tuple[Serving, Catalogue]:
@@ -116,7 +117,7 @@ class Served:
         self, catalogue: Catalogue, query: ListQuery, *, min_score: float | None = None, hidden: bool = False
     ) -> Filters:
         """The filters of a query over an index; with `hidden`, of the hidden assets alone."""
-        kept_out = numbers_of_paths(catalogue, self.users.hidden())
+        kept_out = self._hidden_in(catalogue)
         only = numbers_of_paths(catalogue, self.users.paths_tagged(query.tag)) if query.tag else None
         return Filters(
             kind=query.kind or None,
@@ -127,6 +128,15 @@ class Served:
             only=kept_out if hidden else only,
             hidden=None if hidden else kept_out,
         )
+
+    def _hidden_in(self, catalogue: Catalogue) -> Ints:
+        """The numbers of hidden assets; looked up again when the index or what is hidden has changed."""
+        changes = self.users.changes
+        known, known_changes, numbers = self._hidden
+        if known is not catalogue or known_changes != changes:
+            numbers = numbers_of_paths(catalogue, self.users.hidden())
+            self._hidden = (catalogue, changes, numbers)
+        return numbers
 
     def result(self, catalogue: Catalogue, hit: Hit) -> dict[str, Any]:
         """A hit as the API gives it."""

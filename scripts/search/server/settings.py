@@ -18,6 +18,7 @@ class Settings:
         user_database: its `user.db`.
         kept: a folder for small pictures and clips, which may be removed at any time.
         scan_command: what makes the index anew, as words.
+        scan_environment: of that; None for the server's own.
         how_to_index: the same, as a user types it.
         scan_log: where that tells what it does.
         stage_work_dir: with the plans of the stage, for the progress of a scan.
@@ -41,5 +42,6 @@ class Settings:
     config: Mapping[str, Any]
     hosts: tuple[str, ...] = field(default=())
     password: str | None = None
+    scan_environment: Mapping[str, str] | None = None
     port: int = 5000
     static: Path = STATIC

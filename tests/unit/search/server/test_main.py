@@ -1,6 +1,7 @@
 """The command that serves."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,16 @@ import pytest
 import yaml
 
 from scripts.search import places
-from scripts.search.server.__main__ import arguments, main, own_places, refuse_open_door
+from scripts.search.server.__main__ import arguments, main, own_places, refuse_open_door, scan_environment
 from scripts.search.stage import vectors_stage
 from scripts.shared.config import SHIPPED_CONFIG, read_config
 from scripts.shared.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command sets for its process is not for those of other tests."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104
@@ -62,6 +69,11 @@ def test_the_password_is_asked_for_and_not_handed_on(tmp_path: Path, monkeypatch
     assert parts.login.open("somebody", "a secret")
     assert "POLYMILL_SEARCH_PASSWORD" not in os.environ
     assert app.docs_url is None
+
+
+def test_an_indexing_finds_our_python_first_and_no_password() -> None:
+    made = scan_environment({"PATH": "/usr/bin", "POLYMILL_SEARCH_PASSWORD": "x", "LANG": "C"})
+    assert made == {"PATH": f"{Path(sys.executable).parent}{os.pathsep}/usr/bin", "LANG": "C"}
 
 
 def test_a_dataset_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
