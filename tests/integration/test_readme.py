@@ -161,7 +161,7 @@ def read(path: Path) -> Any:
 def test_every_option_that_the_readme_names_exists() -> None:
     properties = read_schema()["properties"]
     known = set(properties)
-    for system in ("clip4mc", "speaker", "pose", "cnclip", "fgclip"):
+    for system in ("clip4mc", "speaker", "pose", "cnclip", "fgclip", "search"):
         known |= set(properties[system]["properties"])
         known |= set(properties[system]["properties"]["datasets"]["additionalProperties"]["properties"])
     for system in ("cnclip", "fgclip"):

@@ -5,6 +5,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,9 +17,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
 from scripts.cnclip.encoder import ImageTextEncoder
+from scripts.search.database import asset_id
 from scripts.search.encoders import open_encoder
 from tests.chromium import CHROMIUM, NO_CHROMIUM, PHONE, chromium
 from tests.search_site import HOSTILE, NEW, Site, make_place, serving
+from tests.snakemake_run import ROOT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
@@ -621,6 +624,34 @@ def test_the_login_page_lets_in_with_the_password_alone(
         page.wait_for_url("**/login")
         page.goto("/")
         page.wait_for_url("**/login")
+
+
+def test_the_commands_of_the_page_about_it_do_what_they_say(
+    site: Site, encoder: ImageTextEncoder, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```sh\n(S=.+?)```", page, re.DOTALL)
+    for name in ("assets.db", "next.db"):
+        shutil.copy(site.place / name, tmp_path / name)
+    shutil.copy(file_of(site, "cat.jpg"), tmp_path / "cat.jpg")
+    (tmp_path / "go_on").touch()
+    with serving(tmp_path, lambda: encoder) as own:
+        number = str(asset_id("videos/scenes.mp4"))
+        commands = re.sub(r"S=\S+", f"S={own.url}", block).replace("4315105931575843", number)
+        ran = subprocess.run(
+            ["bash", "-ec", 'curl() { command curl -sSf -w "\\n" "$@"; }\n' + commands],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    told = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    assert told[0]["results"][0]["name"] == told[1]["results"][0]["name"] == "cat.jpg"
+    assert {"id": int(number), "tags": ["holiday"]} in told
+    assert {"id": int(number), "hidden": True} in told
+    assert told[-1]["state"] == "ready"
+    assert (tmp_path / "hits.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith("pictures/coffee.heic,")
+    assert "cat_small.jpg" in (tmp_path / "alike.csv").read_text(encoding="utf-8-sig")
+    assert (tmp_path / "part").stat().st_size == 100
+    assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
