@@ -1,6 +1,6 @@
 """Which assets answer a query, in which order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,33 +55,38 @@ class Hit(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """A part of the answer: how many assets answer in all, and those asked for."""
+    """A part of the answer: how many assets answer in all, and those asked for.
+
+    The hits are made when they are taken, once: all of a million, each with its segments, would take a gigabyte.
+    """
 
     total: int
-    hits: list[Hit]
+    hits: Iterator[Hit]
 
 
 def search(
     catalogue: Catalogue,
-    query: Floats,
+    query: Floats | None,
     *,
     negative: Floats | None = None,
     filters: Filters | None = None,
     offset: int = 0,
     limit: int | None = None,
 ) -> Hits:
-    """The assets nearest to a vector, the nearest first, equals by path.
+    """The assets nearest to a vector, the nearest first, equals by path; without a vector those changed last.
 
     An asset is as near as its nearest frame.
 
     Args:
         catalogue: the index.
-        query: (dim,) float32 of unit length.
+        query: (dim,) float32 of unit length, or None.
         negative: likewise: assets at least as near to it as to the query are left out.
         filters: what hits must be.
         offset: hits to leave out at the beginning.
         limit: hits to give; None for all.
     """
+    if query is None:
+        return _newest(catalogue, filters or Filters(), offset, limit)
     filters = filters or Filters()
     scores = cosines(catalogue.vectors, query)
     best = np.round(_best(catalogue, scores), PLACES)
@@ -92,15 +97,14 @@ def search(
         wanted &= best > np.round(_best(catalogue, cosines(catalogue.vectors, negative)), PLACES)
     total = int(np.count_nonzero(wanted))
     numbers = _first(np.where(wanted, best, np.float32(-np.inf)), catalogue.rank, total, offset, limit)
-    return Hits(total, [_hit(catalogue, int(number), scores, filters.min_score) for number in numbers])
+    return Hits(total, (_hit(catalogue, int(number), scores, filters.min_score) for number in numbers))
 
 
-def newest(catalogue: Catalogue, *, filters: Filters | None = None, offset: int = 0, limit: int | None = None) -> Hits:
-    """The assets, those changed last first, equals by path; see `search`."""
-    wanted = np.flatnonzero(chosen(catalogue, filters or Filters()))
+def _newest(catalogue: Catalogue, filters: Filters, offset: int, limit: int | None) -> Hits:
+    wanted = np.flatnonzero(chosen(catalogue, filters))
     order = wanted[np.lexsort((catalogue.rank[wanted], -catalogue.mtime_ns[wanted]))]
     numbers = order[offset : None if limit is None else offset + limit]
-    return Hits(len(order), [Hit(int(number), None, None, []) for number in numbers])
+    return Hits(len(order), (Hit(int(number), None, None, []) for number in numbers))
 
 
 def chosen(catalogue: Catalogue, filters: Filters) -> Mask:

@@ -58,7 +58,7 @@ def serve(given: argparse.Namespace) -> int:
     """
     environment = scan_environment(os.environ)
     # One thread: a query takes the memory's bandwidth, not a core's arithmetic; and many small products made by two
-    # threads, each waiting for the other, took twenty times as long on a busy machine. NumPy reads it once, when loaded.
+    # threads, each waiting for the other, took twenty times as long on a busy machine. NumPy reads it when it loads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import uvicorn
 

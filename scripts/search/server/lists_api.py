@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from scripts.search.query.engine import Hit, newest
+from scripts.search.query.engine import Hit, search
 from scripts.search.server.parameters import DuplicatesQuery, ListQuery
 from scripts.search.server.served import Parts, in_thread, part
 
@@ -33,7 +33,8 @@ def hidden(parts: Parts, query: Annotated[ListQuery, Query()]) -> dict[str, Any]
     _, catalogue = parts.catalogue()
     filters = parts.filters(catalogue, query, hidden=True)
     offset = (query.page - 1) * query.page_size
-    return parts.page(catalogue, newest(catalogue, filters=filters, offset=offset, limit=query.page_size), query, 0)
+    found = search(catalogue, None, filters=filters, offset=offset, limit=query.page_size)
+    return parts.page(catalogue, found, query, 0)
 
 
 @router.get("/duplicates")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from scripts.search.query.catalogue import Catalogue, Floats
-from scripts.search.query.engine import Hits, newest, search
+from scripts.search.query.engine import Hits, search
 from scripts.search.server.answers import Refusal
 from scripts.search.server.export import as_csv, as_json
 from scripts.search.server.library import unit_vector
@@ -142,6 +142,7 @@ def _page(parts: Served, query: SearchQuery, vector: Vector) -> dict[str, Any]:
     started = time.perf_counter()
     _, catalogue = parts.catalogue()
     found = _found(parts, catalogue, query, vector)
+    found = found._replace(hits=iter(list(found.hits)))  # a page of them, made now
     return parts.page(catalogue, found, query, (time.perf_counter() - started) * 1000)
 
 
@@ -150,7 +151,7 @@ def _found(parts: Served, catalogue: Catalogue, query: SearchQuery, vector: Vect
     limit = None if whole else query.page_size
     filters = parts.filters(catalogue, query, min_score=query.min_score)
     if vector is None:
-        return newest(catalogue, filters=filters, offset=offset, limit=limit)
+        return search(catalogue, None, filters=filters, offset=offset, limit=limit)
     negative = None
     if query.neg:
         parts.ready()

@@ -106,16 +106,19 @@ def _get(port: int, path: str) -> bytes:
 def table(found: dict[str, dict[str, Any]], load: float) -> Table:
     """What was measured, on a machine whose load was this at the beginning."""
     small, large, half, old, page = (found[name] for name in ("small", "float32", "float16", "old", "page"))
-    rows: list[list[Cell]] = [
-        [f"query over {SMALL:,} vectors, ms", small["ms"], "at most 30", _yes(small["ms"] <= 30 and small["exact"])],
-        [f"query over {LARGE:,} vectors, ms", large["ms"], "at most 400", _yes(large["ms"] <= 400 and large["exact"])],
-        ["the same in half precision, ms", half["ms"], "at most 400", _yes(half["ms"] <= 400 and half["exact"])],
-        [f"memory at {LARGE:,} vectors, GB", large["peak_gb"], "at most 2.5", _yes(large["peak_gb"] <= 2.5)],
-        ["the same in half precision, GB", half["peak_gb"], "at most 1.3", _yes(half["peak_gb"] <= 1.3)],
-        ["first answer to a text, median ms", page["ms"], "at most 300", _yes(page["ms"] <= 300)],
-        ["the same, 95 of 100, ms", page["p95_ms"], "", ""],
-        ["query by reading the table, ms", old["old_ms"], "", ""],
-        ["times as long as in memory", old["ratio"], "at least 50", _yes(old["ratio"] >= 50 and old["same"])],
+    goals: list[tuple[str, float, str, bool]] = [
+        (f"query over {SMALL:,} vectors, CPU ms", small["ms"], "at most 30", small["ms"] <= 30 and small["exact"]),
+        (f"query over {LARGE:,} vectors, CPU ms", large["ms"], "at most 400", large["ms"] <= 400 and large["exact"]),
+        ("the same in half precision, CPU ms", half["ms"], "at most 400", half["ms"] <= 400 and half["exact"]),
+        (f"memory at {LARGE:,} vectors, GB", large["peak_gb"], "at most 2.5", large["peak_gb"] <= 2.5),
+        ("the same in half precision, GB", half["peak_gb"], "at most 1.3", half["peak_gb"] <= 1.3),
+        ("first answer to a text, median ms", page["ms"], "at most 300", page["ms"] <= 300),
+        ("the table read at each query / in memory", old["ratio"], "at least 50", old["ratio"] >= 50 and old["same"]),
+    ]
+    rows: list[list[Cell]] = [[what, value, goal, "yes" if reached else "no"] for what, value, goal, reached in goals]
+    rows += [
+        ["first answer to a text, 95 of 100, ms", page["p95_ms"], None, None],
+        ["query by reading the table, CPU ms", old["old_ms"], None, None],
     ]
     notes = [
         "Answers compared with double precision over all vectors: "
@@ -130,7 +133,8 @@ def table(found: dict[str, dict[str, Any]], load: float) -> Table:
         about=(
             f"Made vectors of {made_index.DIM} numbers, one a picture, indexed by the pipeline's own writer. A query "
             f"gives the {made_index.SHOWN} nearest assets in order and how many there are, exactly, by NumPy on one "
-            f"core, without the model; median of {search_work.ROUNDS}. Memory is the most that the process ever had "
+            f"core and thread, without the model; median of {search_work.ROUNDS}, in CPU time, which is what it takes "
+            "where nothing else runs. Memory is the most that the process ever had "
             "(VmHWM), with all of the server and the index loaded, without a model; GB are 10^9 bytes. Reading the "
             f"table is what the application before this one does at each query, over {SMALL:,} vectors, on one core, "
             "in turn with ours: select all rows, normalise, multiply, sort. The first answer to a text goes through "
@@ -142,7 +146,3 @@ def table(found: dict[str, dict[str, Any]], load: float) -> Table:
         notes=notes,
         versions={name: metadata.version(name) for name in ("fastapi", "uvicorn")},
     )
-
-
-def _yes(reached: bool) -> str:
-    return "yes" if reached else "no"
