@@ -86,6 +86,10 @@ def test_the_index_holds_the_vectors_of_all_shards_whether_from_their_arrays_or_
     for path, rows in vectors.items():
         assert read_vectors(place.dataset / "vectors" / f"{path}.npz").features.tolist() == rows
     whole = place.database.read_bytes()
+    (place.dataset / "vectors").rename(place.dataset / "away")
+    write(place, plan)  # from the arrays alone
+    assert place.database.read_bytes() == whole
+    (place.dataset / "away").rename(place.dataset / "vectors")
     shutil.rmtree(place.state / "vectors" / "parts")
     write(place, plan)
     assert place.database.read_bytes() == whole
