@@ -166,6 +166,8 @@ def _with_headers(send: Send, path: str) -> Send:
                 headers.setdefault(name, value)
             if path.startswith("/api/"):
                 headers.setdefault("Cache-Control", "no-store")
+            else:  # browsers ask again by the file's etag: no old module beside new ones after an update
+                headers.setdefault("Cache-Control", "no-cache")
         await send(message)
 
     return sender

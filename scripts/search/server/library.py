@@ -121,8 +121,10 @@ class Library:
     def _load_encoder(self) -> None:
         started = time.monotonic()
         try:
-            self._encoder = self._open_encoder()
-            _LOG.info("model loaded in %.1f s: %s", time.monotonic() - started, self._encoder.identity)
+            encoder = self._open_encoder()
+            encoder.encode_text(["a"])  # some load their other half at the first text, others make room for their work
+            self._encoder = encoder
+            _LOG.info("model loaded in %.1f s: %s", time.monotonic() - started, encoder.identity)
         except (PolymillError, ImportError, OSError, MemoryError) as error:
             self._encoder_error = f"the model cannot be loaded: {error}"
             _LOG.error("%s", self._encoder_error)

@@ -76,6 +76,14 @@ def test_every_answer_carries_the_strict_policy(client: TestClient, path: str) -
     assert "access-control-allow-origin" not in headers
 
 
+def test_nothing_is_kept_by_browsers_unasked(client: TestClient) -> None:
+    assert client.get("/api/status").headers["cache-control"] == "no-store"
+    module = client.get("/static/api.js")
+    assert module.headers["cache-control"] == "no-cache"
+    again = client.get("/static/api.js", headers={"If-None-Match": module.headers["etag"]})
+    assert again.status_code == 304
+
+
 def test_an_upload_that_says_it_is_too_long_is_refused_unread(client: TestClient) -> None:
     answer = client.post("/api/search/image", headers={**BOUNDARY, "Content-Length": str(4 << 30)}, content=b"")
     assert (answer.status_code, answer.json()["error"]) == (413, "too_large")

@@ -1,6 +1,7 @@
 """The states of the server, and what happens when its index is replaced, damaged, or another model's."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from scripts.cnclip.encoder import Features
 from scripts.search.server.library import Library, unit_vector
 from scripts.shared.errors import ConfigError
 from tests import search_colours
@@ -147,6 +149,19 @@ def test_requests_go_on_while_the_index_is_replaced(tmp_path: Path, folders: dic
         done.set()
         asking.join()
         assert set(answers) == {200}
+
+
+def test_the_model_has_done_its_first_text_before_anybody_asks(tmp_path: Path, folders: dict[str, str]) -> None:
+    class Late(ColourEncoder):
+        asked = 0
+
+        def encode_text(self, texts: Sequence[str]) -> Features:
+            Late.asked += 1
+            return super().encode_text(texts)
+
+    search_colours.index(tmp_path / "assets.db", folders)
+    assert library(tmp_path, Late).serving.state == "ready"
+    assert Late.asked == 1
 
 
 def test_a_vector_without_a_direction_is_refused() -> None:
