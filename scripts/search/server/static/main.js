@@ -40,9 +40,21 @@ const pictureFile = () => (query.picture === null ? null : pictures[query.pictur
 function go(next, { focus = false } = {}) {
   query = next;
   const state = query.picture === null ? null : { picture: query.picture };
-  if (toAddress(query) === location.pathname + location.search && state === null) history.replaceState(state, "", toAddress(query));
+  const same = toAddress(query) === location.pathname + location.search && state === null;
+  // Who asks from an open file comes back to the results that it was opened from.
+  if (same || history.state?.viewer) history.replaceState(state, "", toAddress(query));
   else history.pushState(state, "", toAddress(query));
   return run({ focus });
+}
+
+/** The back button was pressed, or the forward button. */
+function comeTo() {
+  const next = fromAddress(location.search, keptPicture());
+  const same = toAddress(next) === toAddress(query) && next.picture === query.picture;
+  closeViewer();
+  if (same) return; // only a file was closed
+  query = next;
+  run();
 }
 
 /** Show what the query asks for. `focus` puts the keyboard on the first result. */
@@ -100,6 +112,7 @@ function nothingFound(asked) {
 
 /** Bring the fields, the views and the picture in line with the query. */
 function showQuestion() {
+  document.title = query.q === "" ? text("title") : `${query.q} · ${text("title")}`;
   byId("q").value = query.q;
   showFilters(query);
   showPicture();
@@ -179,6 +192,7 @@ function cardActions() {
 
 function view(asset) {
   const inHidden = query.view === "hidden";
+  history.pushState({ ...history.state, viewer: true }, ""); // on phones, back closes what fills the screen
   openViewer(assets, assets.indexOf(asset), {
     similar: similarTo,
     copy: copyPath,
@@ -186,7 +200,10 @@ function view(asset) {
     restore: inHidden ? restore : null,
     knownTags,
     tagged: async () => (knownTags = await loadTags(query.tag)),
-    closed: ({ id }) => byId("view").querySelector(`[data-id="${id}"] .open`)?.focus(),
+    closed: ({ id }) => {
+      if (history.state?.viewer) history.back();
+      byId("view").querySelector(`[data-id="${id}"] .open`)?.focus();
+    },
   });
 }
 
@@ -283,11 +300,8 @@ function start() {
   byId("renewed").addEventListener("click", () => run({ focus: true }));
   byId("logout").addEventListener("click", () => ask("/logout", { method: "POST" }).finally(() => location.assign("/login")));
   startSizes();
-  window.addEventListener("popstate", () => {
-    query = fromAddress(location.search, keptPicture());
-    closeViewer();
-    run();
-  });
+  if (history.state?.viewer) history.replaceState({ ...history.state, viewer: false }, ""); // loaded anew, it is closed
+  window.addEventListener("popstate", comeTo);
   const watch = watchStatus(showStatus);
   languageButton(byId("language"), () => {
     delete byId("status-line").dataset.words;
