@@ -303,7 +303,7 @@ def test_a_database_that_another_process_writes_harms_no_answer(tmp_path: Path) 
         assert server.json("/api/status")["state"] == "ready"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_indexing_ends_with_the_server_however_that_ends(tmp_path: Path, number: signal.Signals) -> None:
     make_place(tmp_path)
     with serving(tmp_path, sys.executable, "-c", "import time; time.sleep(120)") as server:
@@ -318,7 +318,7 @@ def test_an_indexing_ends_with_the_server_however_that_ends(tmp_path: Path, numb
 
 def test_tags_survive_a_server_that_is_killed(tmp_path: Path) -> None:
     make_place(tmp_path)
-    for turn in range(3):
+    for turn in range(2):
         with serving(tmp_path) as server:
             asset = server.ids()["pictures/red.png"]
             told = server.json(f"/api/assets/{asset}")["tags"]
