@@ -132,7 +132,8 @@ def test_what_snakemake_wants_for_its_report_and_does_not_require_is_required() 
 
 def test_what_the_tests_import_is_required() -> None:
     optional = {"decord", "torchcodec", "wespeaker"}  # measured by the benchmarks where they are installed
-    known = importable("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "search", "dev") | {"packaging", "numpy"}
+    groups = ("base", "clip4mc", "speaker", "pose", "cnclip", "fgclip", "search", "dev")
+    known = importable(*groups) | {"packaging", "numpy"}
     assert third_party_imports("tests") - known - optional == set()
 
 
