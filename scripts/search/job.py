@@ -20,7 +20,8 @@ from scripts.shared.errors import JobError, SampleError
 from scripts.shared.fingerprints import SourceStat
 from scripts.shared.sample_task import MadeSample, SampleTask, make_files, read_at_rest, write_files
 
-_PICTURES_AT_ONCE = {"cpu": 32, "cuda": 256}
+# A group has the time of all its pictures before a hung one is ended, so on the CPU, where more gain nothing, few.
+_PICTURES_AT_ONCE = {"cpu": 8, "cuda": 128}
 
 
 class _Read(NamedTuple):

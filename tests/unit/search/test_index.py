@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from scripts.cnclip.encoder import Features, ImageTextEncoder
 from scripts.search import index, parts
 from scripts.search.captions import encode_captions, least_score, matching_scores, read_captions, read_encoded
 from scripts.search.check import listed_assets, vectors_checker
@@ -22,24 +20,9 @@ from scripts.shared.errors import JobError
 from scripts.shared.planning.planner import plan_dataset
 from scripts.shared.shard_job import run_shard
 from tests.search_place import SearchPlace, make_picture
+from tests.search_toy import FakeEncoder
 
 OUTPUTS = {name: f"{name}.out" for name in ("failures", "summary", "failures_by_class", "throughput")}
-
-
-class FakeEncoder(ImageTextEncoder):
-    """One number of a text's letters, or of a picture's pixels, as a direction in the plane."""
-
-    dim, context_length, image_size, logit_scale = 2, 4, 8, 1.0
-    identity, tokenizer_identity = "fake", "letters"
-
-    def tokenize(self, texts: Any) -> NDArray[np.int64]:
-        return np.array([[len(text)] for text in texts], np.int64)
-
-    def encode_tokens(self, ids: NDArray[np.int64]) -> Features:
-        return np.array([[np.cos(n), np.sin(n)] for n in ids[:, 0]], np.float32).reshape(-1, 2)
-
-    def encode_pixels(self, pixels: Any) -> Features:
-        return self.encode_tokens(pixels.reshape(len(pixels), -1).sum(axis=1, dtype=np.int64)[:, None])
 
 
 @pytest.fixture
