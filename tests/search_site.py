@@ -132,12 +132,14 @@ def settings(place: Path, *, password: str | None = None) -> Settings:
 
 
 @contextmanager
-def serving(place: Path, open_model: Callable[[], ImageTextEncoder], *, password: str | None = None) -> Iterator[Site]:
-    """Serve what lies in `place`, once the index is read; the model may still load."""
+def serving(
+    place: Path, open_model: Callable[[], ImageTextEncoder], *, password: str | None = None, half: bool = False
+) -> Iterator[Site]:
+    """Serve what lies in `place`, once index and model are there; with `half`, once the index is."""
     app = create_app(settings(place, password=password), open_model)
     library = app.state.served.library
     with served(app) as url:
-        while library.serving.state == "loading" and library.serving.catalogue is None:
+        while library.serving.state == "loading" and not (half and library.serving.catalogue):
             time.sleep(0.01)
         yield Site(url, place, place / "go_on")
 

@@ -603,7 +603,7 @@ def test_files_can_be_leafed_through_while_the_model_loads(
         loaded.wait(30)
         return encoder
 
-    with serving(tmp_path, open_model) as own:
+    with serving(tmp_path, open_model, half=True) as own:
         page = opened(on=own)
         expect(cards(page)).to_have_count(24)
         page.locator("#q").fill("coffee")
