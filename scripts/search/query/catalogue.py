@@ -4,7 +4,8 @@ Rows of Python objects would take ten times that. All columns are in the order o
 lie in alphabetical order: that order breaks ties, and finds a path by halving.
 """
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,35 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Places = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Vectors = NDArray[np.float32] | NDArray[np.float16]
 
 _END = b"\0"  # no path holds it
+_PATHS_AT_ONCE = 4096
 
 
 class PathColumn:
-    """Paths in alphabetical order (of their UTF-8 bytes), one after the other in two buffers.
+    """Paths in alphabetical order (of their UTF-8 bytes), one after the other in one buffer.
 
     Args:
         paths: ascending, each once.
     """
 
-    def __init__(self, paths: Iterator[str]) -> None:
-        spelt, folded = bytearray(_END), bytearray(_END)
-        ends, folded_ends = [0], [0]
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._spelt = bytearray(_END)
+        ends = array("q", [0])
         for path in paths:
-            spelt += path.encode("utf-8", "surrogatepass") + _END
-            folded += path.casefold().encode("utf-8", "surrogatepass") + _END
-            ends.append(len(spelt) - 1)
-            folded_ends.append(len(folded) - 1)
-        self._spelt, self._ends = bytes(spelt), np.array(ends, dtype=np.int64)
-        self._folded, self._folded_ends = bytes(folded), np.array(folded_ends, dtype=np.int64)
+            self._spelt += path.encode("utf-8", "surrogatepass") + _END
+            ends.append(len(self._spelt) - 1)
+        self._ends = np.frombuffer(ends, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, rank: int) -> str:
-        return self._bytes(rank).decode("utf-8", "surrogatepass")
+        return self._bytes(rank, rank + 1).decode("utf-8", "surrogatepass")
 
     def find(self, path: str) -> int | None:
         """The rank of a path, None where there is no such path."""
@@ -49,26 +49,28 @@ class PathColumn:
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
-            if self._bytes(middle) < wanted:
+            if self._bytes(middle, middle + 1) < wanted:
                 low = middle + 1
             else:
                 high = middle
-        return low if low < len(self) and self._bytes(low) == wanted else None
+        return low if low < len(self) and self._bytes(low, low + 1) == wanted else None
 
     def containing(self, text: str) -> Ints:
         """Ranks of the paths with a text in them, (n,) int64 ascending; capitals count as small letters."""
-        wanted = text.casefold().encode("utf-8", "surrogatepass")
-        if not wanted or _END in wanted:
-            return np.arange(0 if wanted else len(self), dtype=np.int64)
-        ranks, at = [], self._folded.find(wanted)
-        while at >= 0:
-            rank = int(np.searchsorted(self._folded_ends, at, side="right")) - 1
-            ranks.append(rank)
-            at = self._folded.find(wanted, int(self._folded_ends[rank + 1]))
+        wanted = text.casefold()
+        if not wanted:
+            return np.arange(len(self), dtype=np.int64)
+        ranks: list[int] = []
+        for start in range(0, len(self), _PATHS_AT_ONCE):
+            paths = self._bytes(start, min(start + _PATHS_AT_ONCE, len(self))).decode("utf-8", "surrogatepass")
+            folded = paths.casefold()
+            if wanted in folded:
+                ranks += [start + place for place, path in enumerate(folded.split("\0")) if wanted in path]
         return np.array(ranks, dtype=np.int64)
 
-    def _bytes(self, rank: int) -> bytes:
-        return self._spelt[int(self._ends[rank]) + 1 : int(self._ends[rank + 1])]
+    def _bytes(self, start: int, stop: int) -> bytearray:
+        """The paths from one rank to before another."""
+        return self._spelt[int(self._ends[start]) + 1 : int(self._ends[stop])]
 
 
 class Failure(NamedTuple):
@@ -92,8 +94,8 @@ class Catalogue:
         size: (n_assets,) bytes.
         width, height: (n_assets,) int32 pixels, 0 where not known.
         duration: (n_assets,) float32 seconds, NaN for pictures.
-        rank: (n_assets,) place of each asset's path in alphabetical order.
-        by_rank: (n_assets,) the asset at each such place.
+        rank: (n_assets,) int32 place of each asset's path in alphabetical order.
+        by_rank: (n_assets,) int32, the asset at each such place.
         paths: by rank.
         first: (n_assets + 1,) an asset's vectors are those from `first[number]` to before `first[number + 1]`.
         frame_time: (n_vectors,) float32 seconds, NaN for pictures.
@@ -110,8 +112,8 @@ class Catalogue:
     width: NDArray[np.int32]
     height: NDArray[np.int32]
     duration: Floats
-    rank: Ints
-    by_rank: Ints
+    rank: Places
+    by_rank: Places
     paths: PathColumn
     first: Ints
     frame_time: Floats

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.search.query.catalogue import Catalogue, Floats, Ints
+from scripts.search.query.catalogue import Catalogue, Floats, Ints, Places
 from scripts.search.query.cosines import cosines
 from scripts.search.query.segments import Segment, score_of, segments
 
@@ -142,7 +142,7 @@ def _best(catalogue: Catalogue, scores: Floats) -> Floats:
     return best
 
 
-def _first(best: Floats, rank: Ints, total: int, offset: int, limit: int | None) -> Ints:
+def _first(best: Floats, rank: Places, total: int, offset: int, limit: int | None) -> Ints:
     """Numbers of the assets from `offset` on in order of (-best, rank), of the `total` ones that are wanted."""
     end = total if limit is None else min(total, offset + limit)
     if end <= offset:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.search.database import FAILED, VIDEO, Asset, Database, open_database
-from scripts.search.query.catalogue import Catalogue, Failure, Floats, Ints, PathColumn
+from scripts.search.query.catalogue import Catalogue, Failure, Floats, Ints, PathColumn, Places
 from scripts.shared.errors import JobError
 
 _ROWS_AT_ONCE = 4096
@@ -44,15 +44,18 @@ class _WrongError(Exception):
 
 
 def _read(database: Database) -> Catalogue:
-    vectors, asset_of_row, times = database.vectors()
+    vectors, asset_of_row, exact_times = database.vectors()
+    times = exact_times.astype(np.float32)
+    del exact_times  # what is not needed any more is let go of: at a million assets it counts
     _refuse_odd_vectors(vectors)
     starts = np.flatnonzero(np.diff(asset_of_row)) + 1
     first = np.concatenate([[0] if len(vectors) else [], starts, [len(vectors)]]).astype(np.int64)
     ids = asset_of_row[first[:-1]]
-    order = np.argsort(ids, kind="stable")
+    del asset_of_row
+    order = np.argsort(ids, kind="stable").astype(np.int32)
     if len(ids) > 1 and not (np.diff(ids[order]) > 0).all():
         raise _WrongError("the vectors of an asset do not lie together")
-    return _Columns(ids, order).read(database, first, times.astype(np.float32), vectors)
+    return _Columns(ids, order).read(database, first, times, vectors)
 
 
 def _refuse_odd_vectors(vectors: NDArray[Any]) -> None:
@@ -71,14 +74,14 @@ class _Columns:
         order: what sorts them.
     """
 
-    def __init__(self, ids: Ints, order: Ints) -> None:
+    def __init__(self, ids: Ints, order: Places) -> None:
         n = len(ids)
         self.ids, self.order, self.sorted = ids, order, ids[order]
         self.is_video = np.zeros(n, dtype=np.bool_)
         self.mtime_ns, self.size = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.width, self.height = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
         self.duration: Floats = np.full(n, np.nan, dtype=np.float32)
-        self.rank, self.by_rank = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.rank, self.by_rank = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
         self.failures: list[Failure] = []
         self.n_read = 0
 

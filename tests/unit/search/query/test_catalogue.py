@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.search.query import catalogue as module
 from scripts.search.query.catalogue import PathColumn
 from tests.unit.search.query.made import catalogue, unit
 
@@ -25,8 +26,11 @@ def test_paths_come_back_and_are_found(paths: set[str], other: str) -> None:
 def test_a_text_is_found_in_just_the_paths_that_hold_it(paths: set[str], text: str) -> None:
     ordered = sorted(paths, key=str.encode)
     column = PathColumn(iter(ordered))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_PATHS_AT_ONCE", 5)
+        found = column.containing(text).tolist()
     expected = [rank for rank, path in enumerate(ordered) if text.casefold() in path.casefold()]
-    assert column.containing(text).tolist() == expected
+    assert found == column.containing(text).tolist() == expected
 
 
 def test_a_text_is_not_found_across_two_paths() -> None:
