@@ -14,7 +14,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 from scripts.cnclip.encoder import ImageTextEncoder
 from scripts.search.database import asset_id
@@ -60,9 +60,13 @@ class Watch:
         self.expected: list[str] = []  # parts of messages
 
     def pages_of(self, context: BrowserContext, url: str) -> None:
-        context.on("console", lambda said: self.note(said.text) if said.type in ("error", "warning") else None)
+        context.on("console", self.hear)
         context.on("weberror", lambda error: self.note(f"uncaught: {error.error}"))
         context.on("request", lambda request: self.check(request, url))
+
+    def hear(self, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self.note(f"{said.text} ({said.location['url']})")
 
     def note(self, what: str) -> None:
         self.wrong.append(what)
@@ -620,7 +624,7 @@ def test_an_empty_index_says_how_to_fill_it_and_a_dead_server_is_told(
     with serving(tmp_path, lambda: encoder) as own:
         page = opened(on=own, **CHINESE)
         expect(page.locator(".state")).to_contain_text("索引为空")
-        expect(page.locator(".state code")).to_contain_text("snakemake search_index")
+        expect(page.locator(".state code")).to_have_text("snakemake search_index")
     page.locator("#q").fill("cat")
     page.keyboard.press("Enter")
     expect(page.locator(".state")).to_contain_text("服务器没有响应")
