@@ -30,7 +30,7 @@ from scripts.search.index import write_index as write_search_index
 from scripts.search.job import group as group_assets
 from scripts.search.parts import write_part as write_search_part
 from scripts.search.stage import vectors_stage
-from scripts.shared import layout
+from scripts.shared import atomic_files, layout
 from scripts.shared.config import load_config
 from scripts.shared.job_gpu import hold_torch_device
 from scripts.shared.planning.planner import plan_dataset
@@ -114,6 +114,7 @@ class Killed:
         os.chdir(self.here.folder)
         plans = [plan_dataset(stage, scratch=None) for stage in self.stages]
         self.answer()
+        atomic_files.remove_leftovers_beside(*(self.here.dataset / name for name in self.index_files))  # as `job_log`
         for job, plan in zip(self.jobs, plans, strict=True):
             if job.index is not None:
                 job.index(plan.index_plan)
@@ -355,7 +356,7 @@ def search(folder: Path) -> Killed:
         make_clip(here.film(0), seed=800)
 
     job = Job(lambda config: vectors_stage(config, "mine"), named, index)
-    files = ("assets.db", "failures.csv", "summary.json")
+    files = ("assets.db", "failures.csv", "summary.json", "figures/failures_by_class.png")
     return _prepared(Killed("search vectors and index", here, (job,), index_files=files), folder, change)
 
 

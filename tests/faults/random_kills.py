@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.search.database import open_database
 from scripts.shared import layout, ledger, worker_process
 from scripts.shared.clip_tokens import ClipTokenizer
 from scripts.shared.errors import JobError
@@ -316,6 +317,13 @@ def _time_of_change(folder: str) -> int:
 
 def _parse(path: Path) -> None:
     """See that a file of an index is whole."""
+    if path.suffix == ".db":
+        with open_database(path) as database:
+            database.vectors()
+        return
+    if path.suffix == ".png":
+        assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), f"{path.name} is half-written"
+        return
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
         json.loads(text)

@@ -152,6 +152,7 @@ def test_the_old_index_of_another_program_says_what_is_indexed(place: SearchPlac
     assert "11 of 13 files are not in assets_from: left out" in ran.text
 
 
+@pytest.mark.slow
 def test_another_encoder_indexes_everything_again(place: SearchPlace) -> None:
     before, meta = place.marks(), place.meta()
     model = place.folder / "model"
