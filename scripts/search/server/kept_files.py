@@ -66,7 +66,8 @@ class KeptFiles:
     def _files(self) -> list[tuple[int, int, Path]]:
         """Time, size and path of all files, those made first at the beginning."""
         found = []
-        for file in self._folder.glob(f"*/*{self._suffix}"):
+        # Not "*/": folders of what is in hand come and go, and a glob into one that went raises.
+        for file in self._folder.glob(f"[0-9a-f][0-9a-f]/*{self._suffix}"):
             with suppress(FileNotFoundError):
                 status = file.stat()
                 found.append((status.st_mtime_ns, status.st_size, file))

@@ -39,6 +39,14 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
+def test_what_others_have_in_hand_is_not_counted(tmp_path: Path) -> None:
+    (tmp_path / ".polymill-other").mkdir()
+    (tmp_path / ".polymill-other" / "made.bin").write_bytes(b"x" * 900)
+    kept = KeptFiles(tmp_path, ".bin", most_bytes=1000)
+    paths = [kept.get((number,), lambda path: path.write_bytes(b"x" * 100) and None) for number in range(3)]
+    assert all(path.exists() for path in paths)
+
+
 def test_what_a_killed_server_had_in_hand_is_removed_in_time(tmp_path: Path) -> None:
     old, new = tmp_path / ".polymill-old", tmp_path / ".polymill-new"
     for folder in (old, new):
