@@ -39,12 +39,13 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
-def test_what_others_have_in_hand_is_not_counted(tmp_path: Path) -> None:
-    (tmp_path / ".polymill-other").mkdir()
-    (tmp_path / ".polymill-other" / "made.bin").write_bytes(b"x" * 900)
+def test_what_others_have_in_hand_is_neither_counted_nor_removed(tmp_path: Path) -> None:
+    in_hand = tmp_path / ".polymill-other" / "made.bin"
+    in_hand.parent.mkdir()
+    in_hand.write_bytes(b"x" * 900)
     kept = KeptFiles(tmp_path, ".bin", most_bytes=1000)
     paths = [kept.get((number,), lambda path: path.write_bytes(b"x" * 100) and None) for number in range(3)]
-    assert all(path.exists() for path in paths)
+    assert all(path.exists() for path in [*paths, in_hand])
 
 
 def test_what_a_killed_server_had_in_hand_is_removed_in_time(tmp_path: Path) -> None:
