@@ -421,7 +421,8 @@ def test_progress_and_failure_of_a_scan_are_told(opened: Open) -> None:
     expect(page.locator("#notice")).to_have_text("The scan failed: the disk is full")
 
 
-def test_markup_in_names_and_messages_is_text(opened: Open) -> None:
+def test_markup_in_names_and_messages_is_text(opened: Open, watch: Watch) -> None:
+    watch.expected.append("422")  # that there is no file of that number
     page = opened("/?path=onerror")
     expect(cards(page)).to_have_count(1)
     assert page.locator(".card .name").text_content() == HOSTILE
@@ -435,6 +436,8 @@ def test_markup_in_names_and_messages_is_text(opened: Open) -> None:
     page.locator("#tag").select_option("<svg onload=window.hit=1>")
     expect(page.locator("#summary")).to_have_text("1 file, newest first")
     page.goto("/?q=%3Cimg%20src%3Dx%20onerror%3Dwindow.hit%3D1%3E&neg=%3Cscript%3E&like=%22%3E%3Cscript%3E")
+    expect(page.locator(".state")).to_contain_text("Something is wrong")
+    expect(page.locator("#q")).to_have_value("<img src=x onerror=window.hit=1>")
     page.goto("/?view=failures")
     expect(page.locator("td").last).to_have_text("<b>not</b> a picture")
     assert page.evaluate("window.hit") is None
