@@ -157,11 +157,11 @@ def _first(best: Floats, rank: Places, total: int, offset: int, limit: int | Non
 
 def _hit(catalogue: Catalogue, number: int, scores: Floats, min_score: float | None) -> Hit:
     rows = catalogue.rows(number)
+    if not catalogue.is_video[number]:  # one vector
+        return Hit(number, score_of(scores[rows.start]), None, [])
     own = scores[rows]
     best = int(np.argmax(own))
     score = score_of(own[best])
-    if not catalogue.is_video[number]:
-        return Hit(number, score, None, [])
     times = catalogue.frame_time[rows]
     return Hit(
         number,
