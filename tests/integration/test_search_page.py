@@ -123,6 +123,19 @@ def names(page: Page) -> list[str]:
     return page.locator(".card .name").all_inner_texts()
 
 
+def close_viewer(page: Page) -> None:
+    """Close the open file, and wait until the browser's history is back where it was opened."""
+    page.locator("#viewer-close").click()
+    expect(page.locator("#viewer")).to_be_hidden()
+    page.evaluate(HISTORY_IS_BACK)
+
+
+HISTORY_IS_BACK = """() => new Promise((done) => {
+  const look = () => (history.state?.viewer ? setTimeout(look, 10) : done());
+  look();
+})"""
+
+
 def file_of(site: Site, name: str) -> Path:
     return next((site.place / "files").rglob(name))
 
@@ -207,8 +220,7 @@ def test_on_a_phone_back_closes_what_fills_the_screen(opened: Open) -> None:
     expect(page.locator("#viewer")).to_be_hidden()
     expect(page).to_have_url(re.compile("kind=image"))
     cards(page).nth(1).locator(".open").click()
-    page.locator("#viewer-close").click()
-    expect(page.locator("#viewer")).to_be_hidden()
+    close_viewer(page)
     cards(page).nth(1).locator(".open").click()
     page.get_by_role("button", name="More like this").click()
     page.wait_for_url(re.compile("like="))
@@ -431,7 +443,7 @@ def test_markup_in_names_and_messages_is_text(opened: Open, watch: Watch) -> Non
     page.locator("#new-tag").fill("<svg onload=window.hit=1>")
     page.locator("#new-tag").press("Enter")
     expect(page.locator(".tags li")).to_have_text("<svg onload=window.hit=1>")
-    page.keyboard.press("Escape")
+    close_viewer(page)
     page.locator("#filters-toggle").click()
     page.locator("#tag").select_option("<svg onload=window.hit=1>")
     expect(page.locator("#summary")).to_have_text("1 file, newest first")
@@ -454,7 +466,7 @@ def test_tags_are_kept_and_found(opened: Open) -> None:
     page.locator("#new-tag").fill("早餐")
     page.locator("#new-tag").press("Enter")
     expect(page.locator(".tags li")).to_have_text("早餐")
-    page.keyboard.press("Escape")
+    close_viewer(page)
     page.goto("/?tag=%E6%97%A9%E9%A4%90")
     expect(page.locator("#summary")).to_have_text("1 file, newest first")
     expect(page.locator(".card .facts")).to_have_text("#早餐")
@@ -719,7 +731,7 @@ def test_all_views_are_labelled_and_legible(
     cards(page).filter(has_text="scenes.mp4").locator(".open").click()
     seconds(page)
     complaints += axe_complaints(page)
-    page.keyboard.press("Escape")
+    close_viewer(page)
     for view in ("duplicates", "failures", "hidden"):
         page.locator(f"[data-view={view}]").click()
         expect(page.locator("#view > *")).to_be_visible()
