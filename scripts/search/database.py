@@ -131,7 +131,7 @@ def write_database(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_files.open_new(path) as file, closing(sqlite3.connect(file.name, isolation_level=None)) as database:
         # No journal beside a file that nobody else sees; it is flushed when whole.
-        for pragma in ("page_size = 4096", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+        for pragma in ("page_size = 16384", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
             database.execute(f"PRAGMA {pragma}")
         database.executescript(SCHEMA)
         database.execute("BEGIN")

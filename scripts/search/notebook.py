@@ -46,6 +46,7 @@ print(f"{{len(index)}} files, {{len(index.vectors)}} vectors of {{index.dim}} nu
 
 
 def show(hits, columns=6):
+    hits = list(hits)
     lines = max(1, -(-len(hits) // columns))
     figure, axes = plt.subplots(lines, columns, figsize=(2 * columns, 2.1 * lines), squeeze=False)
     for axis in axes.flat:
@@ -61,28 +62,29 @@ def find(words, unlike="", n=6, **filters):
     query, *negative = encoder.encode_text([words, unlike] if unlike else [words])
     found = search(index, query, negative=negative[0] if negative else None, filters=Filters(**filters), limit=n)
     print(f"{{words}}: {{found.total}} files")
-    for hit in found.hits:
+    hits = list(found.hits)
+    for hit in hits:
         print(f"  {{hit.score:.3f}}  {{index.path(hit.number)}}")
-    show(found.hits)
-    return found
+    show(hits)
+    return hits
 
 
-found = find("一只猫")
-found = find("a cup of coffee", unlike="an animal")""",
+cats = find("一只猫")
+cups = find("a cup of coffee", unlike="an animal")""",
     ),
     ("markdown", "## Seconds of video\n\nA video is found by its frames; near ones make a segment."),
     (
         "code",
-        """for hit in find("摩托车", kind="video").hits:
+        """for hit in find("摩托车", kind="video"):
     for part in hit.segments:
         print(f"{{index.path(hit.number)}}: {{part.start:g}} to {{part.end:g}} s, best at {{part.time:g}} s")""",
     ),
     ("markdown", "## More like this\n\nThe vector of a file asks for its like; so does that of any picture."),
     (
         "code",
-        """show(search(index, index.vector(index.nearest_row(found.hits[0].number, None)), limit=6).hits)
+        """show(search(index, index.vector(index.nearest_row(cups[0].number, None)), limit=6).hits)
 
-any_picture = thumb(index, found.hits[0].number, small, edge=320, time_s=None)
+any_picture = thumb(index, cups[0].number, small, edge=320, time_s=None)
 show(search(index, encoder.encode_image([any_picture])[0], limit=6).hits)""",
     ),
     ("markdown", "## Near-equal files"),

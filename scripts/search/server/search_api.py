@@ -54,7 +54,7 @@ async def search_text(parts: Parts, query: Annotated[SearchQuery, Query()]) -> d
     return await in_thread(parts.searching, lambda: _page(parts, query, _by_text(parts, query)))
 
 
-@router.post("/search/image", openapi_extra=_FORM, response_model=dict[str, Any])
+@router.post("/search/image", openapi_extra=_FORM, responses=_EXPORTS, response_model=dict[str, Any])
 async def search_image(parts: Parts, request: Request) -> dict[str, Any] | StreamingResponse:
     """The assets that are nearest to a picture: an upload, or an asset's own. Parameters as fields or in the URL.
 

@@ -88,14 +88,6 @@ def test_odd_states_have_all_figures_too(tmp_path: Path, state: dict[str, Any]) 
     assert set(draw(dataset(tmp_path, **state), tmp_path / "figures")) == set(NAMES)
 
 
-def test_a_killed_writers_leftover_is_removed(tmp_path: Path) -> None:
-    leftover = tmp_path / "figures" / ".polymill-0000-sources.png"
-    leftover.parent.mkdir()
-    leftover.touch()
-    draw(dataset(tmp_path, n_ok=1), leftover.parent)
-    assert sorted(path.stem for path in leftover.parent.iterdir()) == sorted(NAMES)
-
-
 def test_a_sample_that_vanished_since_is_an_error_and_no_figure_is_written(tmp_path: Path) -> None:
     paths = dataset(tmp_path, n_ok=1)
     (tmp_path / "sample_000000_v" / "size.json").unlink()
