@@ -15,6 +15,9 @@ from scripts.shared.failed_jobs import FailedJob, tell_failed
 from scripts.shared.planning.plans import PlanMode, Plans
 
 # Jobs inherit the environment of the process that runs them.
+# They are `python -m snakemake`, for which Python would look for modules in the folder of the run too: a `random.py` there
+# would be taken for Python's own, and Snakemake's search for plugins reads the names in every folder there, five times.
+os.environ["PYTHONSAFEPATH"] = "1"
 HIDES_GPUS = keep_to_slurm(own=workflow.remote_exec)
 
 

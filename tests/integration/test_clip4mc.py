@@ -288,6 +288,12 @@ def test_no_dataset_is_an_empty_target_that_says_so(tmp_path: Path) -> None:
     assert "the configuration names no dataset" in here.make().text
 
 
+def test_modules_in_the_folder_of_a_run_are_not_taken_for_those_of_its_jobs(tmp_path: Path) -> None:
+    here = Workplace.create(tmp_path / "place", 1)
+    (here.folder / "random.py").write_text("raise RuntimeError('not this one')\n")
+    here.make()
+
+
 def test_both_names_of_the_target_work_and_all_means_it_too(place: Workplace) -> None:
     for name in ("clip4mc_all", "all"):
         shutil.rmtree(place.work / "gate")
