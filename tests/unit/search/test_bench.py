@@ -20,15 +20,16 @@ def test_ours_the_old_way_and_double_precision_answer_alike(tmp_path: Path) -> N
 
 
 def test_no_text_is_asked_twice() -> None:
-    texts = bench_search.texts()
-    assert len(set(texts)) == len(texts) == bench_search.ASKED
+    texts = [*bench_search.texts("{}{}"), *bench_search.texts("{1}在{0}")]
+    assert len(set(texts)) == len(texts) == 2 * bench_search.ASKED
 
 
 def test_a_goal_that_is_missed_or_an_answer_that_differs_is_said() -> None:
     good = {"ms": 1.0, "peak_gb": 1.0, "exact": True}
     found = {
-        "small": good, "float32": good, "float16": good, "old": {"old_ms": 100.0, "ratio": 60.0, "same": True},
-        "page": {"ms": 10.0, "p95_ms": 20.0, "mb": 100.0},
+        "small": good, "float32": good, "float16": good,
+        "old": {"old_ms": 100.0, "ratio": 60.0, "ratio_in_turn": 40.0, "same": True},
+        "page": {"ms": 10.0, "p95_ms": 20.0, "mb": 100.0, "seen_ms": 299.0, "seen_p95_ms": 400.0},
     }  # fmt: skip
     table = bench_search.table(found, load=0.0)
     assert {len(row) for row in table.rows} == {len(table.columns)}
@@ -37,8 +38,10 @@ def test_a_goal_that_is_missed_or_an_answer_that_differs_is_said() -> None:
         "small": good | {"exact": False},
         "float16": good | {"peak_gb": 1.31},
         "old": found["old"] | {"ratio": 49},
+        "page": {"ms": 10.0, "p95_ms": 20.0, "mb": 100.0},
     }
     table = bench_search.table(worse, load=3.0)
-    assert [row[3] for row in table.rows] == ["no", "yes", "yes", "yes", "no", "yes", "no", None, None]
+    assert [row[3] for row in table.rows] == ["no", "yes", "yes", "yes", "no", "yes", "no", None, None, None, None]
     assert "NOT EQUAL" in table.notes[0]
+    assert "The page is not measured" in table.notes[-2]
     assert "load was 3.0" in table.notes[-1]
