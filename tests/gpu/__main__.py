@@ -11,7 +11,7 @@ from pathlib import Path
 
 SUITES = (
     *("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_checks", "tests.gpu.cnclip_checks"),
-    *("tests.gpu.cnclip_export_checks", "tests.gpu.fgclip_checks"),
+    *("tests.gpu.cnclip_export_checks", "tests.gpu.fgclip_checks", "tests.gpu.search_checks"),
 )
 
 

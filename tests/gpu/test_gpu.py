@@ -8,10 +8,18 @@ from types import ModuleType
 import pytest
 
 from scripts.shared.video import frames
-from tests.gpu import checks, cnclip_checks, cnclip_export_checks, fgclip_checks, pose_checks, speaker_checks
+from tests.gpu import (
+    checks,
+    cnclip_checks,
+    cnclip_export_checks,
+    fgclip_checks,
+    pose_checks,
+    search_checks,
+    speaker_checks,
+)
 
 pytestmark = pytest.mark.gpu
-SUITES = (checks, speaker_checks, pose_checks, cnclip_checks, cnclip_export_checks, fgclip_checks)
+SUITES = (checks, speaker_checks, pose_checks, cnclip_checks, cnclip_export_checks, fgclip_checks, search_checks)
 CHECKS = [(suite, check) for suite in SUITES for check in suite.CHECKS]
 
 

@@ -11,6 +11,7 @@ from tests.cnclip_place import CnclipPlace
 from tests.faults.tally import tell
 from tests.fgclip_place import FgclipPlace
 from tests.pose_place import PosePlace
+from tests.search_place import SearchPlace
 from tests.slurm.cluster import IMPATIENT, PATIENT, Cluster, submitted
 from tests.snakemake_run import ROOT, Place, contents, finish, leftovers
 from tests.speaker_place import SpeakerPlace, make_recording
@@ -73,8 +74,10 @@ def results(place: Place) -> dict[str, str]:
     return {path: digest for path, digest in found.items() if not TIMED.fullmatch(path)}
 
 
-def small_demo(system: str, folder: Path) -> SpeakerPlace | CnclipPlace | FgclipPlace:
+def small_demo(system: str, folder: Path) -> SpeakerPlace | CnclipPlace | FgclipPlace | SearchPlace:
     """A workplace with a little of what a system works on, and nothing made."""
+    if system == "search":
+        return SearchPlace.create(folder)
     if system == "speaker":
         return SpeakerPlace.create(folder, (6, 5), n_speakers=2)
     if system == "cnclip":
@@ -87,7 +90,7 @@ def small_demo(system: str, folder: Path) -> SpeakerPlace | CnclipPlace | Fgclip
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("system", ["speaker", "cnclip", "fgclip"])
+@pytest.mark.parametrize("system", ["speaker", "cnclip", "fgclip", "search"])
 def test_all_of_a_system_through_slurm_is_byte_identical_to_a_local_run(
     system: str, cluster: Cluster, tmp_path: Path
 ) -> None:

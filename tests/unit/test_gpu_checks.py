@@ -24,7 +24,8 @@ for module in ("tests.gpu.checks", "tests.gpu.speaker_checks", "tests.gpu.pose_c
                "tests.gpu.__main__", "tests.bench.cnclip.bench_cnclip_training_gpu",
                "tests.bench.cnclip.bench_cnclip_decoding_gpu",
                "tests.bench.bench_nvdec", "tests.bench.speaker.bench_embedding_gpu", "tests.bench.pose.bench_pose_gpu",
-               "tests.gpu.fgclip_checks", "tests.bench.fgclip.bench_fgclip_training_gpu", "tests.bench.run"):
+               "tests.gpu.fgclip_checks", "tests.gpu.search_checks",
+               "tests.bench.fgclip.bench_fgclip_training_gpu", "tests.bench.run"):
     importlib.import_module(module)
 places = {sysconfig.get_paths()[name] for name in ("purelib", "platlib")}
 brought = {name.split(".")[0] for name, module in sys.modules.items()
@@ -52,9 +53,9 @@ def test_av_and_numpy_are_all_that_the_checks_and_the_bench_import() -> None:
 
 def test_without_a_gpu_the_checks_are_skipped_with_the_reason_unless_one_is_required() -> None:
     ran = python("-m", "tests.gpu")
-    assert (ran.returncode, ran.stdout.count("skipped: no GPU answers")) == (0, 6)
+    assert (ran.returncode, ran.stdout.count("skipped: no GPU answers")) == (0, 7)
     ran = python("-m", "tests.gpu", POLYMILL_REQUIRE_GPU="1")
-    assert (ran.returncode, ran.stdout.count("FAILED: no GPU answers")) == (1, 6)
+    assert (ran.returncode, ran.stdout.count("FAILED: no GPU answers")) == (1, 7)
 
 
 @pytest.mark.parametrize(("required", "word"), [("", "skipped"), ("1", "FAILED")])
