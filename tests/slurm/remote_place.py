@@ -144,9 +144,11 @@ class RemotePlace:
             return []
         return [line.split()[1] for line in lines if line.split()[0] == event]
 
-    def wait_for_sample(self, event: str, key: str) -> None:
-        """Wait until a sample `began` or `ended`."""
+    def wait_for_sample(self, event: str, key: str) -> str:
+        """Wait until a sample `began` or `ended`; gives the number of the job in which it first did."""
         wait_until(lambda: key in self.events(event))
+        lines = (self.folder / "events").read_text(encoding="utf-8").splitlines()
+        return next(line.split()[2] for line in lines if line.split()[:2] == [event, key])
 
     def log(self, shard: str) -> Path:
         """What a shard's job says."""

@@ -123,15 +123,16 @@ def test_a_job_that_runs_out_of_time_goes_on_where_it_stopped(
 ) -> None:
     here = remote()
     run = here.start("--set-resources", "clip4mc_frames:runtime=1")
-    here.wait_for_sample("began", WAITS)
-    ran_out = cluster.wait_for_job("clip4mc_frames")
-    wait_until(lambda: cluster.accounting(ran_out, fields="State")[ran_out] == ["TIMEOUT"], 150)
+    ran_out = here.wait_for_sample("began", WAITS)
+    # Not before it is gone: within KillWait the sample in hand would still be finished.
+    wait_until(lambda: ran_out not in cluster.tell("squeue", "-h", "-o", "%i").split(), 150)
     here.go()
     ran = finish(run, 240)
     assert ran.code == 0, ran.text
     jobs = [job for job, _ in submitted(ran.text)]
     assert len(jobs) == 3
-    assert [fields[0] for fields in cluster.accounting(*jobs, fields="State").values()].count("TIMEOUT") == 1
+    states = {job: fields[0] for job, fields in cluster.accounting(*jobs, fields="State").items()}
+    assert [job for job, state in states.items() if state == "TIMEOUT"] == [ran_out]
     assert here.events("began").count(FIRST) == 1  # nor begun again
     assert here.events("began").count(WAITS) == 2
     here.check_finished(finished_clips)
