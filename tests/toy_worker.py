@@ -20,6 +20,7 @@ def meet(settings: Path) -> None:
     rank, n = os.environ["RANK"], os.environ["WORLD_SIZE"]
     print(f"I am {rank} of {n}", flush=True)
     what = asked.get(rank, "waits")
+    settings.with_name(f"pid.{rank}").write_text(str(os.getpid()))
     if what == "early":  # as one that imports for long
         Path(asked["told"]).touch()
         time.sleep(60)
@@ -34,8 +35,9 @@ def meet(settings: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "exits":
             sys.exit(9)
-        if what == "loses a partner":  # as gloo does a little after the partner is gone
-            time.sleep(0.2)
+        if what == "loses a partner":  # as gloo does when the partner is gone
+            while not is_gone(settings.with_name(f"pid.{1 - int(rank)}")):
+                time.sleep(0.01)
             raise RuntimeError("Connection closed by peer")
         while what == "lingers" and not settings.with_name("go").exists():  # as one that writes a large checkpoint
             time.sleep(0.01)
@@ -44,6 +46,17 @@ def meet(settings: Path) -> None:
         if what == "waits":
             settings.with_name(f"checkpoint.{rank}").touch()
             raise StoppedError("[toy] asked to end by " + stop.by)
+
+
+def is_gone(pid: Path) -> bool:
+    """Whether a process that wrote its number has ended."""
+    try:
+        os.kill(int(pid.read_text()), 0)
+    except ProcessLookupError:
+        return True
+    except (FileNotFoundError, ValueError):  # yet to be written
+        return False
+    return False
 
 
 if __name__ == "__main__":

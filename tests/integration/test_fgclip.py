@@ -132,6 +132,7 @@ def check_pruned(here: FgclipPlace) -> None:
     assert not any(file.exists() for file in files)
 
 
+@pytest.mark.slow
 def test_another_model_is_scored_anew_and_the_one_before_it_is_not(small: FgclipPlace) -> None:
     small.make("fgclip_score", timeout_s=LONG_S)
     assert small.run("fgclip_score").nothing_to_do
@@ -145,6 +146,7 @@ def test_another_model_is_scored_anew_and_the_one_before_it_is_not(small: Fgclip
     assert small.run("fgclip_score").nothing_to_do
 
 
+@pytest.mark.slow
 def test_a_command_killed_in_the_middle_of_a_training_goes_on_to_the_same_bytes(small: FgclipPlace) -> None:
     target = "results/fgclip/runs/short/model"
     model = small.run_folder("short") / "model"

@@ -62,7 +62,9 @@ def test_the_kept_vectors_are_those_of_the_names(conse: ConseEncoder) -> None:
     english, chinese = (conse._texts.encode(of[5:8]) - mean for of in (names.en, names.zh))
     both = english / np.linalg.norm(english, axis=1)[:, None] + chinese / np.linalg.norm(chinese, axis=1)[:, None]
     both /= np.linalg.norm(both, axis=1)[:, None]  # of three classes: all of them take a minute
-    assert (np.einsum("nd,nd->n", both, classes[5:8]) > 0.9999).all()
+    # The sentence encoder is an int8 model: processors with and without VNNI differ in the fourth digit.
+    assert (np.einsum("nd,nd->n", both, classes[5:8]) > 0.999).all()
+    assert (np.einsum("nd,nd->n", both, classes[6:9]) < 0.99).all()
 
 
 def test_the_vectors_of_names_are_the_means_of_both_languages_less_the_mean_of_all() -> None:
