@@ -138,17 +138,20 @@ class RemotePlace:
 
     def events(self, event: str) -> list[str]:
         """Keys of the samples that `began` or `ended`, in order, as often as they did."""
-        try:
-            lines = (self.folder / "events").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        return [line.split()[1] for line in lines if line.split()[0] == event]
+        return [key for key, _ in self._events(event)]
 
     def wait_for_sample(self, event: str, key: str) -> str:
         """Wait until a sample `began` or `ended`; gives the number of the job in which it first did."""
         wait_until(lambda: key in self.events(event))
-        lines = (self.folder / "events").read_text(encoding="utf-8").splitlines()
-        return next(line.split()[2] for line in lines if line.split()[:2] == [event, key])
+        return next(job for each, job in self._events(event) if each == key)
+
+    def _events(self, event: str) -> list[tuple[str, str]]:
+        """Keys and jobs."""
+        try:
+            lines = (self.folder / "events").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [(key, job) for what, key, job in map(str.split, lines) if what == event]
 
     def log(self, shard: str) -> Path:
         """What a shard's job says."""

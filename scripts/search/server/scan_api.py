@@ -36,6 +36,7 @@ def _status(parts: Served) -> dict[str, Any]:
         "languages": list(getattr(encoder, "languages", ("zh", "en"))),
         "login": parts.login is not None,
         "scan": parts.scan.status(),
+        "how_to_index": parts.settings.how_to_index,
         "encoder": "", "model": "", "model_identity": "", "dim": 0, "n_assets": 0, "n_images": 0, "n_videos": 0,
         "n_vectors": 0, "n_failed": 0, "min_score": None, "folders": [],
     }  # fmt: skip

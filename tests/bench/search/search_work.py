@@ -80,7 +80,7 @@ def old(folder: Path, n_vectors: int) -> dict[str, Any]:
     return {"ms": ms, "old_ms": old_ms, "ratio": old_ms / ms, "ratio_in_turn": old_ms / cold_ms, "same": same}
 
 
-def _median_ms(ways: Sequence[Callable[[], object]], before: Callable[[], object] = bool) -> float:
+def _median_ms(ways: Sequence[Callable[[], object]], before: Callable[[], object] = lambda: None) -> float:
     """CPU milliseconds of the ways after a trial of the first; `before` is called before each, and not counted."""
     ways[0]()
     seconds = []

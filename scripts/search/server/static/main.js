@@ -160,8 +160,7 @@ function showInstead(content) {
   byId("view").replaceChildren(content);
 }
 
-const emptyIndex = () => state({ symbol: "picture", title: text("empty"), why: text("empty_why"), code: commandIn(status?.message ?? "") });
-const commandIn = (message) => message.split("type: ")[1] ?? "snakemake --profile local_cpu search_index";
+const emptyIndex = () => state({ symbol: "picture", title: text("empty"), why: text("empty_why"), code: status?.how_to_index ?? "snakemake --profile local_cpu search_index" });
 
 /** The server says why there is no answer; while the model loads, the files can be leafed through, and no more. */
 function showInsteadOfHits(error) {

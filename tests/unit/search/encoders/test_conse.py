@@ -62,7 +62,7 @@ def test_the_kept_vectors_are_those_of_the_names(conse: ConseEncoder) -> None:
     english, chinese = (conse._texts.encode(of[5:8]) - mean for of in (names.en, names.zh))
     both = english / np.linalg.norm(english, axis=1)[:, None] + chinese / np.linalg.norm(chinese, axis=1)[:, None]
     both /= np.linalg.norm(both, axis=1)[:, None]  # of three classes: all of them take a minute
-    # The sentence encoder is an int8 model: processors with and without VNNI differ in the fourth digit.
+    # The sentence encoder is an int8 model: another processor's vectors were at 0.9998.
     assert (np.einsum("nd,nd->n", both, classes[5:8]) > 0.999).all()
     assert (np.einsum("nd,nd->n", both, classes[6:9]) < 0.99).all()
 
